@@ -1,0 +1,248 @@
+/* The whole C ABI of pyffipar's native half: describe a foreign function, describe a job over arrays, run it.
+ *
+ * Plain C99. Every function that can fail returns a pyffipar_status; the text that belongs to it is kept per
+ * thread and read with pyffipar_last_error(). No exception ever crosses this boundary. */
+#ifndef PYFFIPAR_H
+#define PYFFIPAR_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#if defined(_WIN32)
+#define PYFFIPAR_EXPORT __declspec(dllexport)
+#else
+#define PYFFIPAR_EXPORT __attribute__((visibility("default")))
+#endif
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Raised whenever a struct, an enum or a signature below changes; compared when the Python half loads the
+ * library. */
+#define PYFFIPAR_ABI_VERSION 1
+
+typedef enum pyffipar_status {
+    PYFFIPAR_DONE = 0,      /* the call did what it was asked to */
+    PYFFIPAR_PENDING = 1,   /* the time slice ran out before the job ended: call pyffipar_resume() */
+    PYFFIPAR_FAILED = 2,    /* at least one foreign call failed: see the job's failures */
+    PYFFIPAR_CANCELLED = 3, /* cancelled; chunks not begun were dropped, none is running any more */
+    PYFFIPAR_INVALID = 4,   /* bad argument: nothing was done */
+    PYFFIPAR_NO_MEMORY = 5, /* an allocation failed: no foreign call was made */
+    PYFFIPAR_ERROR = 6      /* any other error: see pyffipar_last_error() */
+} pyffipar_status;
+
+/* The C types a foreign function may take or return, and the element types arrays may hold. */
+typedef enum pyffipar_type {
+    PYFFIPAR_VOID = 0,
+    PYFFIPAR_BOOL = 1,
+    PYFFIPAR_I8 = 2,
+    PYFFIPAR_U8 = 3,
+    PYFFIPAR_I16 = 4,
+    PYFFIPAR_U16 = 5,
+    PYFFIPAR_I32 = 6,
+    PYFFIPAR_U32 = 7,
+    PYFFIPAR_I64 = 8,
+    PYFFIPAR_U64 = 9,
+    PYFFIPAR_F16 = 10, /* only as an element type: no C function takes one by value */
+    PYFFIPAR_F32 = 11,
+    PYFFIPAR_F64 = 12,
+    PYFFIPAR_C64 = 13,  /* float _Complex */
+    PYFFIPAR_C128 = 14, /* double _Complex */
+    PYFFIPAR_POINTER = 15,
+    PYFFIPAR_BYTES =
+        16 /* only as an element type: pyffipar_argument.element_size bytes, copied as they are */
+} pyffipar_type;
+
+/* How the value of one C argument is made for one call.
+ *
+ * A call is one (item, chunk) pair: `item` counts through the loop shape in C order, `chunk` through the grid
+ * along the size that is cut. It covers items [start, start + length) of that size. Its number is
+ *     item * chunks + chunk
+ * and the address of its data (all in bytes; a stride of 0 broadcasts) is
+ *     base + sum(loop_index[d] * loop_strides[d]) + start * step + number * slot */
+typedef enum pyffipar_kind {
+    PYFFIPAR_CONSTANT = 0, /* `value`, the same for every call */
+    PYFFIPAR_LENGTH = 1,   /* the call's own length, as `type` */
+    PYFFIPAR_LINEAR = 2,   /* value read at the address (or `value` if base is NULL) + start * numerator /
+                              denominator; integers round that fraction towards zero */
+    PYFFIPAR_LOAD = 3,     /* the scalar at the address, converted from `element` to `type` */
+    PYFFIPAR_CARRY = 4,    /* as LOAD in chunk 0; `value` in all others */
+    PYFFIPAR_ADDRESS = 5,  /* address + shift, handed over as a pointer */
+    PYFFIPAR_BUFFER = 6, /* pointer + shift into a buffer of the worker's own: filled from the address before
+                            the call (READ), written back after it (WRITTEN); element by element, cast between
+                            `element` (in memory) and `type` (as the function sees it) */
+    PYFFIPAR_WORKER = 7, /* the pointer at base + worker * sizeof(void *): one handle per worker */
+    PYFFIPAR_STORE = 8,  /* only as pyffipar_job.result: the returned value, converted from `type` to
+                            `element`, is written to the address */
+    PYFFIPAR_TASK = 9 /* the pointer at base + task * sizeof(void *): one handle per task, which is the call's
+                         number / job->grain */
+} pyffipar_kind;
+
+/* What stands beyond the ends of the cut dimension of an array a b c. */
+typedef enum pyffipar_boundary {
+    PYFFIPAR_NONE = 0,    /* nothing: the array is as long as what is read */
+    PYFFIPAR_REFLECT = 1, /* b a | a b c | c b */
+    PYFFIPAR_MIRROR = 2,  /* c b | a b c | b a; a single element is repeated */
+    PYFFIPAR_NEAREST = 3, /* a a | a b c | c c */
+    PYFFIPAR_WRAP = 4,    /* b c | a b c | a b */
+    PYFFIPAR_FILL = 5     /* pyffipar_argument.value, in the member `type` names (F16: d) */
+} pyffipar_boundary;
+
+enum {
+    PYFFIPAR_READ = 1,    /* BUFFER: gather before the call */
+    PYFFIPAR_WRITTEN = 2, /* BUFFER: scatter after the call */
+    PYFFIPAR_SWAPPED = 4  /* the elements in memory are in the other byte order */
+};
+
+/* The value of an argument, in the member its type names; narrow integers are held extended to 64 bits. */
+typedef union pyffipar_value {
+    int64_t i;
+    uint64_t u;
+    float f;
+    double d;
+    void *p;
+    float c64[2];
+    double c128[2];
+} pyffipar_value;
+
+/* One C argument (or the result): how it is made for every call of a job. Unused members are zero. */
+typedef struct pyffipar_argument {
+    int32_t kind;         /* a pyffipar_kind */
+    int32_t type;         /* a pyffipar_type: as the function sees it (for BUFFER: the pointed-to element) */
+    int32_t element;      /* a pyffipar_type: as it lies in memory */
+    int32_t flags;        /* READ, WRITTEN, SWAPPED */
+    int64_t element_size; /* bytes of an element in memory; with BYTES, also as the function sees it */
+    void *base;
+    const int64_t *loop_strides; /* bytes, job->loop_ndim of them; NULL means all zero */
+    int64_t step;  /* bytes from one item of the cut size to the next; 0 if this argument is not cut */
+    int64_t slot;  /* bytes from one call's own place to the next; 0 if calls share it */
+    int64_t shift; /* bytes between the first element covered and the pointer handed over */
+    pyffipar_value value;
+    int64_t numerator; /* LINEAR */
+    int64_t denominator;
+    int64_t core_ndim;           /* BUFFER: dimensions of one call's data */
+    const int64_t *core_shape;   /* BUFFER: elements; entry 0 is ignored where factor is not 0 */
+    const int64_t *core_strides; /* BUFFER: bytes in memory; in the buffer it is C-contiguous */
+    int64_t factor;              /* BUFFER: if not 0, entry 0 of the shape is factor * length + offset */
+    int64_t offset;
+    /* ADDRESS and BUFFER with a boundary: `base` is element 0 of the array, and a call covers the elements
+     *     [factor * start - before, factor * start - before + factor * length + offset)
+     * of the leading core dimension. Where that sticks out of [0, extent) they are gathered into the worker's
+     * buffer, those outside made up; else nothing is copied that would not be without a boundary. Either way
+     * the pointer handed over is the address of the first element covered, plus shift. factor must be set and
+     * the core described as for BUFFER; ADDRESS wants it packed. Nothing is written beyond the ends, so
+     * WRITTEN is refused. */
+    int32_t boundary; /* a pyffipar_boundary; with NONE the next two are not looked at */
+    int32_t reserved;
+    int64_t before; /* elements read before the chunk's first */
+    int64_t extent; /* elements the whole array has along its leading core dimension */
+} pyffipar_argument;
+
+/* One failed foreign call. */
+typedef struct pyffipar_failure {
+    int64_t call;   /* its number */
+    int64_t value;  /* the returned status, if it was the status that was wrong */
+    int32_t reason; /* a pyffipar_reason */
+    int32_t error;  /* errno right after the call */
+    char text[232]; /* what() of a C++ exception, else empty; always NUL-terminated */
+} pyffipar_failure;
+
+typedef enum pyffipar_reason {
+    PYFFIPAR_BAD_STATUS = 1, /* the returned value was not as job->check_status wants it */
+    PYFFIPAR_EXCEPTION = 2   /* a C++ exception left the foreign function */
+} pyffipar_reason;
+
+/* A foreign function prepared for calling: address, signature, and what was learnt of its speed. */
+typedef struct pyffipar_function pyffipar_function;
+
+/* A job: every call of one function over one set of arrays. The caller fills it, owns it and everything it
+ * points to, and keeps all of it alive and unmoved until the job has ended (any status but PENDING). */
+typedef struct pyffipar_job {
+    pyffipar_function *function;
+    const pyffipar_argument *arguments; /* one per C parameter */
+    pyffipar_argument result;           /* STORE, or CONSTANT if the returned value is not kept */
+    int64_t loop_ndim;
+    const int64_t *loop_shape; /* loop_ndim extents; their product is the number of items */
+    int64_t length;            /* extent of the size that is cut; 0 with chunks = 1 if none is */
+    int64_t chunk;             /* its extent in every chunk but the last, which takes what is left */
+    int64_t chunks;            /* chunks per item, at least 1 */
+    int64_t grain;             /* calls handed out together, at least 1: the unit of work a worker claims */
+    int64_t threads;           /* most threads that may work on this job, the caller included; at least 1 */
+    int64_t check_status; /* a returned integer is a failure if it is 1: not `expected`; 2: below `expected`;
+                             3: not the call's own length */
+    int64_t expected;
+    pyffipar_failure *failures; /* room for max_failures of them; beyond that they are counted, not kept */
+    int64_t max_failures;
+    /* Written by the library. */
+    int64_t failure_count;
+    int64_t
+        calls_done;  /* foreign calls that ended, as of the last return of run or resume; exact at the end */
+    int64_t workers; /* threads that took part, the caller included */
+    void *state;     /* the library's own while PENDING, else NULL */
+} pyffipar_job;
+
+/* PYFFIPAR_ABI_VERSION this library was built with. */
+PYFFIPAR_EXPORT int32_t pyffipar_abi_version(void);
+
+/* One line of how this library was built: version, compiler, libffi, register call, sanitizer. Static
+ * storage. */
+PYFFIPAR_EXPORT const char *pyffipar_build_info(void);
+
+/* The text of this thread's last status other than DONE and PENDING; never NULL. Valid until this thread's
+ * next call. */
+PYFFIPAR_EXPORT const char *pyffipar_last_error(void);
+
+/* Prepare the function at `address` for calling. `types` holds `count` argument types (pointers as POINTER).
+ * `path`: 0 chooses the cheapest way to call it, 1 insists on libffi, 2 insists on the register call (INVALID
+ * if the signature does not fit in registers). */
+PYFFIPAR_EXPORT pyffipar_status pyffipar_function_create(void *address, int32_t result, const int32_t *types,
+                                                         int64_t count, int32_t path,
+                                                         pyffipar_function **function);
+
+/* Forget a function. No job of it may be pending. NULL is fine. */
+PYFFIPAR_EXPORT void pyffipar_function_destroy(pyffipar_function *function);
+
+/* "register" or "libffi": how calls are made. Static storage. */
+PYFFIPAR_EXPORT const char *pyffipar_function_path(const pyffipar_function *function);
+
+/* Run a job: the calling thread works on it together with the pool's workers.
+ *
+ * Returns PENDING when slice_ns nanoseconds have passed before the end (a slice is looked at between the
+ * caller's tasks, so it can be exceeded by one of them); INT64_MAX waits to the end. Reentrant: a call made
+ * from inside a foreign function that runs on behalf of a job is worked off by that thread alone. */
+PYFFIPAR_EXPORT pyffipar_status pyffipar_run(pyffipar_job *job, int64_t slice_ns);
+
+/* Go on with a job that is PENDING. */
+PYFFIPAR_EXPORT pyffipar_status pyffipar_resume(pyffipar_job *job, int64_t slice_ns);
+
+/* Drop every task of a PENDING job that has not begun. The job still has to be resumed to its end. Any thread
+ * may call this. */
+PYFFIPAR_EXPORT void pyffipar_cancel(pyffipar_job *job);
+
+/* The most threads a job may use, callers included: workers above it are sent home. Read and set by
+ * threadpoolctl. Set before the first job it decides how many workers there will ever be at once; at least 1.
+ */
+PYFFIPAR_EXPORT void pyffipar_set_num_threads(int64_t threads);
+PYFFIPAR_EXPORT int64_t pyffipar_get_num_threads(void);
+
+/* Worker threads that exist now (started lazily; 0 before the first parallel job and in a forked child). */
+PYFFIPAR_EXPORT int64_t pyffipar_worker_count(void);
+
+/* Bytes of stack for workers started from now on. 0, the default, is as much as the main thread has, at least
+ * 8 MiB; else between 64 KiB and 16 GiB (INVALID otherwise). */
+PYFFIPAR_EXPORT pyffipar_status pyffipar_set_stack_size(int64_t bytes);
+
+/* For the end of the process: from now on pyffipar_run() returns ERROR, and every job drops the tasks it has
+ * not begun, as if cancelled. Waits at most wait_ns until the running tasks have ended and returns the number
+ * of jobs of which some are still running. A forked child starts afresh. */
+PYFFIPAR_EXPORT int64_t pyffipar_shutdown(int64_t wait_ns);
+
+/* 1 on a thread that is inside a foreign call made for a job, else 0. */
+PYFFIPAR_EXPORT int32_t pyffipar_in_call(void);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

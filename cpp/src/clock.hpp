@@ -1,0 +1,52 @@
+// Time as whole nanoseconds, and what a spinning thread does between two looks.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <limits>
+
+#if defined(__x86_64__) || defined(_M_X64) || defined(__i386__)
+#include <immintrin.h>
+#endif
+
+namespace pyffipar {
+
+using nanoseconds = std::int64_t;
+constexpr nanoseconds never = std::numeric_limits<nanoseconds>::max();
+
+inline nanoseconds now() noexcept {
+    using namespace std::chrono;
+    return duration_cast<std::chrono::nanoseconds>(steady_clock::now().time_since_epoch()).count();
+}
+
+// When `span` will be over; `never` stays never.
+inline nanoseconds after(nanoseconds span) noexcept {
+    const nanoseconds start = now();
+    return span > never - start ? never : start + span;
+}
+
+inline void pause_briefly() noexcept {
+#if defined(__x86_64__) || defined(_M_X64) || defined(__i386__)
+    _mm_pause();
+#elif defined(__aarch64__)
+    __asm__ __volatile__("isb" ::: "memory"); // "yield" does nothing on most cores
+#endif
+}
+
+// Look at `ready` until it says yes or `span` is over.
+template <typename predicate>
+bool spin_until(nanoseconds span, predicate &&ready) {
+    constexpr int looks_per_clock = 32; // a look at the clock costs as much as several at the predicate
+    const nanoseconds end = after(span);
+    do {
+        for (int look = 0; look < looks_per_clock; ++look) {
+            if (ready()) {
+                return true;
+            }
+            pause_briefly();
+        }
+    } while (now() < end);
+    return ready();
+}
+
+} // namespace pyffipar

@@ -1,0 +1,206 @@
+// The life of a worker: serve jobs, spin a while for the next one, park. And what a fork does to all of it.
+#include "pool.hpp"
+
+#include <algorithm>
+#include <memory>
+
+#include "gate.hpp"
+
+#if !defined(_WIN32)
+#include <pthread.h>
+#endif
+
+namespace pyffipar {
+namespace {
+
+// Long enough to bridge the gap between two calls in a row, short enough not to be in anybody's way.
+constexpr nanoseconds worker_spin = 30'000;
+
+// Where the system gives no further thread, it is not asked again with every job: but it may have some later.
+constexpr nanoseconds patience = 500'000'000;
+
+std::atomic<pool *> current{nullptr};
+std::atomic<pool *> forgotten{nullptr};
+std::atomic<std::uint64_t> forks{0};
+std::atomic<std::int64_t> thread_limit{0}; // 0: not set, as many as there are cores
+std::atomic<pool::starter> thread_starter{start_detached};
+
+#if !defined(_WIN32)
+// When the library is loaded, and so before there is a pool to lose.
+[[maybe_unused]] const int fork_handler = pthread_atfork(nullptr, nullptr, [] { pool::forget_after_fork(); });
+#endif
+
+} // namespace
+
+pool *make_pool() {
+    auto made = std::make_unique<pool>();
+    made->predecessor_ = forgotten.load(std::memory_order_relaxed);
+    pool *expected = nullptr;
+    // No mutex: a fork could leave it locked for ever.
+    if (current.compare_exchange_strong(expected, made.get(), std::memory_order_acq_rel)) {
+        return made.release();
+    }
+    return expected;
+}
+
+pool &pool::instance() {
+    pool *found = existing();
+    return found != nullptr ? *found : *make_pool();
+}
+
+pool *pool::existing() noexcept { return current.load(std::memory_order_acquire); }
+
+// Runs in the child, where of all threads only this one is left: whatever the others held stays locked, so
+// the pool is not touched again.
+void pool::forget_after_fork() noexcept {
+    if (pool *old = current.exchange(nullptr, std::memory_order_relaxed)) {
+        forgotten.store(old, std::memory_order_relaxed);
+    }
+    gate::reset();
+    forks.fetch_add(1, std::memory_order_relaxed);
+}
+
+std::uint64_t pool::generation() noexcept { return forks.load(std::memory_order_relaxed); }
+
+void pool::set_most_threads(std::int64_t threads) noexcept {
+    thread_limit.store(std::clamp<std::int64_t>(threads, 1, ticket_view::most_seats),
+                       std::memory_order_relaxed);
+}
+
+std::int64_t pool::most_threads() noexcept {
+    const std::int64_t limit = thread_limit.load(std::memory_order_relaxed);
+    return limit != 0 ? limit : std::min<std::int64_t>(usable_cores(), ticket_view::most_seats);
+}
+
+void pool::set_starter(starter start) noexcept {
+    thread_starter.store(start != nullptr ? start : start_detached, std::memory_order_relaxed);
+}
+
+job_slot *pool::acquire() noexcept {
+    for (job_slot &slot : slots_) {
+        if (!slot.is_taken.load(std::memory_order_relaxed) &&
+            !slot.is_taken.exchange(true, std::memory_order_acquire)) {
+            return &slot;
+        }
+    }
+    return nullptr;
+}
+
+void pool::release(job_slot &slot) noexcept { slot.is_taken.store(false, std::memory_order_release); }
+
+std::uint32_t pool::publish(job_slot &slot, std::int64_t tasks) noexcept {
+    const std::uint32_t epoch = slot.tickets.open(slot.seats, tasks);
+    // Sequentially consistent against the workers' way to sleep: see wait_for_jobs().
+    posted_.fetch_add(1, std::memory_order_seq_cst);
+    return epoch;
+}
+
+void pool::drop_tasks() noexcept {
+    for (job_slot &slot : slots_) {
+        // Whichever job that is: while it lacks these tasks it cannot end, so the latch is still its own.
+        const std::int64_t dropped = slot.tickets.drop(slot.tickets.look().epoch);
+        if (dropped > 0) {
+            slot.finished.arrive(dropped);
+        }
+    }
+}
+
+pool::shared_jobs pool::count_running() const noexcept {
+    shared_jobs found{0, 0};
+    for (const job_slot &slot : slots_) {
+        const bool is_running = !slot.finished.is_open();
+        found.running += is_running ? 1 : 0;
+        found.unattended += is_running && !slot.is_attended.load(std::memory_order_relaxed) ? 1 : 0;
+    }
+    return found;
+}
+
+bool pool::is_worth_waking(const job_slot &slot) noexcept {
+    const ticket_view left = slot.tickets.look();
+    const nanoseconds cost = slot.task_cost.load(std::memory_order_relaxed);
+    // A division, because left.tasks * cost may be more than fits.
+    return left.seats > 0 && left.tasks > 0 && cost >= worth_waking / left.tasks;
+}
+
+void pool::summon_for(const job_slot &slot) noexcept {
+    const std::int64_t free_seats = slot.tickets.look().seats;
+    if (!is_worth_waking(slot) || spinning_.load(std::memory_order_seq_cst) >= free_seats ||
+        is_summoning_.exchange(true, std::memory_order_relaxed)) {
+        return;
+    }
+    if (!parking_.wake_one() && !start_worker()) {
+        is_summoning_.store(false, std::memory_order_relaxed);
+    }
+}
+
+bool pool::start_worker() noexcept {
+    // is_summoning_ is held: nobody else starts one meanwhile.
+    const std::int64_t existing_workers = workers_.load(std::memory_order_relaxed);
+    if (existing_workers + 1 >= most_threads() || now() < retry_at_.load(std::memory_order_relaxed)) {
+        return false;
+    }
+    workers_.store(existing_workers + 1, std::memory_order_relaxed);
+    if (thread_starter.load(std::memory_order_relaxed)(pool::enter, this)) {
+        return true;
+    }
+    workers_.store(existing_workers, std::memory_order_relaxed);
+    retry_at_.store(after(patience), std::memory_order_relaxed);
+    return false;
+}
+
+void pool::enter(void *self) noexcept { static_cast<pool *>(self)->work_for_ever(); }
+
+void pool::work_for_ever() {
+    is_summoning_.store(false, std::memory_order_relaxed);
+    for (;;) {
+        // Looked at before the search: a job published during it shows as a change.
+        const std::uint64_t seen = posted_.load(std::memory_order_seq_cst);
+        if (!serve_any(seen)) {
+            wait_for_jobs(seen);
+        }
+    }
+}
+
+bool pool::serve_any(std::uint64_t first) {
+    for (std::uint64_t i = 0; i < slots_.size(); ++i) {
+        job_slot &slot =
+            slots_[(first + i) % slots_.size()]; // not always the same first: jobs are to have equal help
+        ticket_view joined{};
+        if (slot.tickets.join(joined)) {
+            serve(slot, joined);
+            return true;
+        }
+    }
+    return false;
+}
+
+void pool::serve(job_slot &slot, ticket_view joined) {
+    for (const job_slot &other : slots_) {
+        summon_for(other); // the caller has better things to do than to wake everybody itself
+    }
+    const std::int64_t participant = slot.seats - joined.seats + 1;
+    const fp_scope callers_state(slot.fp);
+    std::int64_t ended = 0;
+    ticket_view claimed = joined;
+    do {
+        const bool goes_on = slot.body->run_task(slot.end - claimed.tasks, participant);
+        ended += 1 + (goes_on ? 0 : slot.tickets.drop(joined.epoch));
+    } while (participant < most_threads() && slot.tickets.claim(joined.epoch, claimed));
+    slot.finished.arrive(ended); // from here on the slot may belong to another job
+}
+
+void pool::wait_for_jobs(std::uint64_t seen) {
+    const auto is_wanted = [&] { return posted_.load(std::memory_order_seq_cst) != seen; };
+    spinning_.fetch_add(1, std::memory_order_seq_cst);
+    const bool found = spin_until(usable_cores() > 1 ? worker_spin : 0, is_wanted);
+    spinning_.fetch_sub(1, std::memory_order_seq_cst);
+    // A core spun on is one the thread with the work does not have: so not with a single core, and never for
+    // long. A caller that saw this thread spinning has not woken another one in its place. But it published
+    // before it looked at spinning_, and that was before the subtraction: so is_wanted(), asked once more,
+    // sees its job.
+    if (!found && parking_.park(is_wanted)) {
+        is_summoning_.store(false, std::memory_order_relaxed);
+    }
+}
+
+} // namespace pyffipar

@@ -1,0 +1,115 @@
+// The pool: its workers, and the slots through which jobs are shown to them. What a job is, it does not know.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+
+#include "clock.hpp"
+#include "fp_state.hpp"
+#include "latch.hpp"
+#include "parking.hpp"
+#include "thread.hpp"
+#include "ticket.hpp"
+
+namespace pyffipar {
+
+// What waking a parked worker costs, and the least rest of a job that is worth it (twice the cost) or worth
+// showing to a worker that is awake anyway.
+constexpr nanoseconds wake_cost = 40'000;
+constexpr nanoseconds worth_waking = 2 * wake_cost;
+constexpr nanoseconds worth_sharing = 10'000;
+
+// Something made of numbered tasks.
+class work {
+  public:
+    // Run one task as participant 0 (the caller) to threads - 1; one participant runs one task at a time.
+    // False drops all tasks that have not begun.
+    virtual bool run_task(std::int64_t task, std::int64_t participant) noexcept = 0;
+
+  protected:
+    ~work() = default;
+};
+
+// The place of one shared job. Slots live for ever, so that a late worker may look at one at any time; all
+// but the ticket is read only between a claim and the arrival that answers it.
+struct alignas(64) job_slot {
+    ticket tickets;
+    std::atomic<nanoseconds> task_cost{0}; // estimated, for those who decide about waking others
+    alignas(64) std::atomic<bool> is_taken{false};
+    work *body = nullptr;
+    std::int64_t end = 0;   // one past the last task
+    std::int64_t seats = 0; // workers that may join, at most
+    fp_state fp{};
+    alignas(64) latch finished;
+    std::atomic<bool> is_attended{false}; // the caller is at work or waiting, not away between two slices
+};
+
+class pool {
+  public:
+    // This process's pool, made on first use and never destroyed: workers may be inside it when the process
+    // exits.
+    static pool &instance();
+
+    // As instance(), but null where there is none yet.
+    static pool *existing() noexcept;
+
+    // Grows with every fork on the way to this process: whoever remembers another one belongs to a parent.
+    static std::uint64_t generation() noexcept;
+
+    static void set_most_threads(std::int64_t threads) noexcept;
+    static std::int64_t most_threads() noexcept;
+
+    std::int64_t workers() const noexcept { return workers_.load(std::memory_order_relaxed); }
+    bool has_spinning() const noexcept { return spinning_.load(std::memory_order_seq_cst) > 0; }
+
+    // A slot that is now the caller's own, or null if all are in use.
+    job_slot *acquire() noexcept;
+    static void release(job_slot &slot) noexcept;
+
+    // Show a filled slot to the workers that are awake.
+    std::uint32_t publish(job_slot &slot, std::int64_t tasks) noexcept;
+
+    // Wake or start one worker if `slot` has use for it; the woken one does the same for the next.
+    void summon_for(const job_slot &slot) noexcept;
+
+    // For the end of the process: drop what has not begun of every job that is shared, and count those of
+    // which something still runs; `unattended` are those whose caller is away meanwhile.
+    struct shared_jobs {
+        std::int64_t running;
+        std::int64_t unattended;
+    };
+    void drop_tasks() noexcept;
+    shared_jobs count_running() const noexcept;
+
+    // In a child just forked: the next instance() is a new pool.
+    static void forget_after_fork() noexcept;
+
+    // For tests: how threads are started; null is as usual.
+    using starter = bool (*)(thread_body, void *);
+    static void set_starter(starter start) noexcept;
+
+  private:
+    static constexpr int slot_count = 16;
+
+    static void enter(void *self) noexcept;
+    void work_for_ever();
+    bool serve_any(std::uint64_t first);
+    void serve(job_slot &slot, ticket_view joined);
+    void wait_for_jobs(std::uint64_t seen);
+    bool start_worker() noexcept;
+    static bool is_worth_waking(const job_slot &slot) noexcept;
+
+    std::array<job_slot, slot_count> slots_;
+    alignas(64) std::atomic<std::uint64_t> posted_{0}; // jobs ever published
+    std::atomic<int> spinning_{0};
+    std::atomic<bool> is_summoning_{false}; // somebody was woken and has not arrived yet
+    alignas(64) std::atomic<std::int64_t> workers_{0};
+    std::atomic<nanoseconds> retry_at_{0}; // when the system may be asked for threads again
+    parking parking_;
+    pool *predecessor_ = nullptr; // of before a fork; kept only so that it is not a leak
+
+    friend pool *make_pool();
+};
+
+} // namespace pyffipar
