@@ -1,0 +1,204 @@
+"""How partial results become one: identities, operators and the fold, always in chunk order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+_UFUNCS: dict[str, np.ufunc] = {
+    "+": np.add,
+    "*": np.multiply,
+    "min": np.minimum,
+    "max": np.maximum,
+    "&": np.bitwise_and,
+    "|": np.bitwise_or,
+    "^": np.bitwise_xor,
+    "&&": np.logical_and,
+    "||": np.logical_or,
+    "hypot": np.hypot,
+}
+_KINDS = {"&": "biu", "|": "biu", "^": "biu", "min": "biuf", "max": "biuf", "hypot": "f", "mean": "fc"}
+
+Merger = Callable[..., Any]  # (earlier partial, later partial, the later chunk's length) → merged
+
+
+def accepts(operator: str, dtype: np.dtype[Any]) -> bool:
+    """Whether partial results of this dtype can be merged by this operator of the language."""
+    return dtype.kind in _KINDS.get(operator, "biufc" if operator in _UFUNCS else "biufcV")
+
+
+def identity(operator: str, dtype: np.dtype[Any]) -> Any:
+    """The value that changes nothing, or None where there is none to return for no items at all."""
+    if operator in ("+", "|", "^", "||", "hypot"):
+        return dtype.type(0)
+    if operator in ("*", "&&"):
+        return dtype.type(1)
+    if operator == "&":
+        return np.True_ if dtype.kind == "b" else np.invert(dtype.type(0))
+    return None
+
+
+def starting_value(operator: str, dtype: np.dtype[Any]) -> Any:
+    """What a private copy of an output array holds before its chunk is worked on."""
+    value = identity(operator, dtype)
+    if value is not None:
+        return value
+    if operator not in ("min", "max"):
+        return np.zeros((), dtype)
+    if dtype.kind == "f":
+        return dtype.type(np.inf if operator == "min" else -np.inf)
+    if dtype.kind == "b":
+        return dtype.type(operator == "min")
+    info = np.iinfo(dtype)
+    return dtype.type(info.max if operator == "min" else info.min)
+
+
+def fold_values(operator: str, partials: Array, lengths: Array, what: str, merger: Merger | None = None) -> Array:
+    """Merge returned values along the last axis, first chunk first.
+
+    Parameters
+    ----------
+    operator : str
+    partials : ndarray, shape (..., chunks)
+    lengths : ndarray of int64, shape (chunks,)
+        Items of each chunk.
+    what : str
+        Named in errors.
+    merger : callable, optional
+        Does what an operator outside the language does.
+
+    Returns
+    -------
+    ndarray, shape (...)
+        Of the dtype of `partials`.
+
+    Raises
+    ------
+    OverflowError
+        Where a sum or product of narrow integers does not fit the declared type: NumPy would widen it, C could not.
+    """
+    if partials.shape[-1] == 1 or operator == "first":
+        return partials[..., 0]
+    if operator not in _UFUNCS:
+        return _fold(operator, np.moveaxis(partials, -1, 0), lengths, merger)
+    narrow = partials.dtype.kind in "iu" and partials.dtype.itemsize < 8 and operator in "+*"
+    wide = partials.astype(np.int64 if partials.dtype.kind == "i" else np.uint64) if narrow else partials
+    # accumulate applies the operator strictly from left to right; reduce would pair neighbours
+    with np.errstate(all="ignore"):  # a C loop does not warn either
+        folded: Array = np.asarray(_UFUNCS[operator].accumulate(wide, axis=-1, dtype=wide.dtype)[..., -1])
+    if narrow:
+        _check_range(folded, partials.dtype, what)
+    return folded.astype(partials.dtype, copy=False)
+
+
+def _check_range(folded: Array, dtype: np.dtype[Any], what: str) -> None:
+    info = np.iinfo(dtype)
+    outside = (folded < info.min) | (folded > info.max)
+    if outside.any():
+        value = int(folded[outside].flat[0])
+        raise OverflowError(f"{what}: the merged value {value} does not fit {dtype}; declare a wider return type")
+
+
+def fold_arrays(
+    operator: str, partials: Array, lengths: Array, into: Array, *, keep: bool, merger: Merger | None = None
+) -> None:
+    """Merge private copies along the first axis of `partials` into `into`, first chunk first.
+
+    Parameters
+    ----------
+    operator : str
+    partials : ndarray
+        The shape of `into` behind the chunks.
+    lengths : ndarray of int64
+        Items of each chunk.
+    into : ndarray
+    keep : bool
+        Whether what `into` holds takes part, as the caller's value does in OpenMP.
+    merger : callable, optional
+        Does what an operator outside the language does.
+    """
+    if operator in _UFUNCS:
+        with np.errstate(all="ignore"):
+            if not keep:
+                into[...] = partials[0]
+            for partial in partials if keep else partials[1:]:
+                _UFUNCS[operator](into, partial, out=into, casting="unsafe")
+        return
+    if keep:
+        before = np.asarray(into, partials.dtype)[np.newaxis]
+        partials, lengths = np.concatenate([before, partials]), np.concatenate([[0], lengths])
+    into[...] = _fold(operator, partials, lengths, merger)
+
+
+def _fold(operator: str, partials: Array, lengths: Array, merger: Merger | None) -> Array:
+    """Operators that look at whole partial results or at lengths; chunks along the first axis."""
+    if operator in ("first", "last"):
+        return np.asarray(partials[0 if operator == "first" else -1])
+    merged: Any = partials[0]
+    if operator == "mean":
+        if len(partials) == 1:
+            return np.asarray(merged)
+        merged = merged * lengths[0]
+        for partial, length in zip(partials[1:], lengths[1:], strict=True):
+            merged = merged + partial * length
+        return np.asarray(merged / lengths.sum(), partials.dtype)
+    assert merger is not None  # the only operators left are functions
+    for partial, length in zip(partials[1:], lengths[1:], strict=True):
+        merged = merger(merged, partial, int(length))
+    return np.asarray(merged, partials.dtype)
+
+
+def locate(operator: str, partials: Array, starts: Array, values: Array, what: str) -> Array:
+    """Merge the indices of smallest or largest elements: of equal ones the first, and NaN before all, as NumPy.
+
+    Parameters
+    ----------
+    operator : str
+        ``argmin`` or ``argmax``.
+    partials : ndarray of int, shape (..., chunks)
+        Indices counted from each chunk's start.
+    starts : ndarray of int64, shape (chunks,)
+    values : ndarray, shape (..., n)
+        What the indices point into.
+    what : str
+        Named in errors.
+
+    Returns
+    -------
+    ndarray of int, shape (...)
+
+    Raises
+    ------
+    ValueError
+        For an index outside its chunk.
+    """
+    stops = np.append(starts[1:], values.shape[-1])
+    indices = partials.astype(np.int64) + starts
+    outside = (indices < starts) | (indices >= stops)
+    if outside.any():
+        wrong = int(partials[outside].flat[0])
+        raise ValueError(f"{what} returned the index {wrong}, which lies outside its chunk")
+    best = np.take_along_axis(values, indices, axis=-1)
+    winner = (np.argmin if operator == "argmin" else np.argmax)(best, axis=-1)
+    found = np.take_along_axis(indices, np.expand_dims(winner, -1), axis=-1)[..., 0]
+    return found.astype(partials.dtype)
+
+
+def join(pieces: Array, starts: Array, used: Array) -> Array:
+    """Push the used front parts of the chunks of `pieces` together, in place.
+
+    Returns
+    -------
+    ndarray
+        The leading part of `pieces` that is in use.
+    """
+    total = 0
+    for start, count in zip(starts.tolist(), used.tolist(), strict=True):
+        if start != total:
+            pieces[total : total + count] = pieces[start : start + count]
+        total += count
+    return pieces[:total]

@@ -1,0 +1,117 @@
+"""Every exception pyffipar raises on its own account, and the caret under a declaration."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+class PyffiparError(Exception):
+    """Base of every error that only pyffipar raises.
+
+    Wrong shapes are ``ValueError`` and wrong dtypes ``TypeError``, as in NumPy; they do not derive from this class.
+    """
+
+
+class PrototypeError(PyffiparError, ValueError):
+    """A declaration that cannot be read, or that leaves something to be guessed.
+
+    Parameters
+    ----------
+    message : str
+        What was wanted and how to write it.
+    text : str, optional
+        The whole declaration text.
+    position : int, optional
+        Offset into `text` of the character the message is about.
+
+    Attributes
+    ----------
+    message, text, position
+        As given.
+    line, column : int
+        Where `position` lies, both counted from 1; 0 when there is no text.
+    """
+
+    def __init__(self, message: str, text: str = "", position: int = 0) -> None:
+        self.message = message
+        self.text = text
+        self.position = min(max(position, 0), len(text))
+        self.line = text.count("\n", 0, self.position) + 1 if text else 0
+        self.column = self.position - (text.rfind("\n", 0, self.position) + 1) + 1 if text else 0
+        super().__init__(message + _excerpt(text, self.line, self.column))
+
+    def __reduce__(self) -> tuple[type[PrototypeError], tuple[str, str, int]]:
+        return type(self), (self.message, self.text, self.position)
+
+
+def _excerpt(text: str, line: int, column: int) -> str:
+    """The line of `text` an error is about, with a caret under the column; long lines are shown in part."""
+    if not text:
+        return ""
+    width = 100  # a terminal's line, less the indent
+    source = text.split("\n")[line - 1].rstrip()
+    first = max(0, column - 1 - width // 2) if len(source) > width else 0
+    shown = "".join(char if char.isprintable() else " " for char in source[first : first + width])
+    return f"\n  line {line}: {shown}\n  {' ' * (len(f'line {line}: ') + column - 1 - first)}^"
+
+
+class LibraryError(PyffiparError, OSError):
+    """A library or a symbol in it could not be found or opened."""
+
+
+class CompileError(PyffiparError):
+    """The C compiler refused a source text, or there is no compiler."""
+
+
+class NativeLibraryError(PyffiparError, ImportError):
+    """pyffipar's own shared library is missing or was built for another version."""
+
+
+class MissingExtraError(PyffiparError, ImportError):
+    """An optional dependency is not installed; the message names the extra that brings it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """One foreign call that failed.
+
+    Attributes
+    ----------
+    item : tuple of int
+        Loop index of the call; empty when the function was not lifted.
+    start, stop : int
+        The range of the size that was cut; both 0 when none was.
+    value : object
+        What the function returned, where that was the trouble.
+    errno : int
+        ``errno`` right after the call.
+    text : str
+        What was wrong, in words.
+    """
+
+    item: tuple[int, ...]
+    start: int
+    stop: int
+    value: object
+    errno: int
+    text: str
+
+
+class ChunkError(PyffiparError, RuntimeError):
+    """A foreign call failed: says which function, on which part of the data, and how.
+
+    Attributes
+    ----------
+    function : str
+        Name of the foreign function.
+    failures : tuple of Failure
+        All that were seen before the rest was cancelled, in call order.
+    """
+
+    def __init__(self, message: str, function: str, failures: tuple[Failure, ...] = ()) -> None:
+        super().__init__(message)
+        self.function = function
+        self.failures = failures
+
+    def __reduce__(self) -> tuple[type[ChunkError], tuple[str, str, tuple[Failure, ...]]]:
+        return type(self), (str(self.args[0]), self.function, self.failures)

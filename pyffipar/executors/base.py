@@ -1,0 +1,80 @@
+"""What every executor is given and promises."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+
+from ..errors import ChunkError, Failure
+from ..plan import Plan
+from ..symbols import Symbol
+from ..watching import Watch
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One execution of a plan.
+
+    Attributes
+    ----------
+    plan : Plan
+    symbol : Symbol
+        The foreign function.
+    threads : int
+        Most threads that may work, the caller included.
+    handles : dict
+        Addresses of private handles by parameter name, by worker or by task.
+    describe : callable
+        The library's own words for a status.
+    watch : Watch
+        Looked at now and then; raises when the call is to end early.
+    """
+
+    plan: Plan
+    symbol: Symbol
+    threads: int
+    handles: Mapping[str, Array]
+    describe: Callable[[int], str]
+    watch: Watch
+
+
+class Executor(Protocol):
+    """Carries out the calls of a plan.
+
+    When `run` returns every call has been made; when it raises, no call is running any more. Which thread makes
+    which call, and when, must not show in any array.
+    """
+
+    def run(self, run: Run) -> None:
+        """Make every call of ``run.plan``."""
+
+    def prepare(self, plan: Plan, symbol: Symbol, threads: int) -> Callable[[Run], None]:
+        """What `run` does, with all done beforehand that can be; to be called with runs of this plan."""
+
+
+def bad_status(run: Run, call: int, value: int, errno: int) -> Failure:
+    """A call whose returned status does not mean success."""
+    item, start, stop = run.plan.where(call)
+    words = run.describe(value)
+    text = f"returned {value}{f' ({words})' if words else ''}"
+    if errno:
+        text += f", errno {errno} ({os.strerror(errno)})"
+    return Failure(item, start, stop, value, errno, text)
+
+
+def chunk_error(run: Run, failures: tuple[Failure, ...]) -> ChunkError:
+    """One error for all calls that failed, the first in call order in front."""
+    contract = run.plan.contract
+    name = contract.prototype.name
+    lines = []
+    for failure in failures:
+        where = f" at {failure.item}" if failure.item else ""
+        span = f" on {contract.split} = {failure.start} … {failure.stop}" if contract.split else ""
+        lines.append(f"{name}{where}{span} {failure.text}")
+    return ChunkError("\n".join(lines), name, failures)

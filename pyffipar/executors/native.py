@@ -1,0 +1,260 @@
+"""One ctypes call into the C++ pool, whose std::thread workers make the foreign calls."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from ctypes import byref, c_int32, c_int64, c_void_p
+from functools import cache
+from typing import Any, NoReturn
+
+from .. import _native
+from ..clauses import Status
+from ..errors import Failure
+from ..kinds import Kind
+from ..plan import Argument, Plan
+from ..scalars import POINTER_CODE, Scalar, element_code
+from ..symbols import Symbol
+from ..threadpools import allow_threads
+from ..watching import Watch
+from .base import Array, Run, bad_status, chunk_error
+
+_EXPECT_VALUE, _EXPECT_LENGTH = 1, 3  # pyffipar_job.check_status
+_BOUNDARIES = {"constant": "FILL"}  # where the language and the library name a boundary differently
+MAX_FAILURES = 16  # kept in full; after the first one tasks not begun are dropped, so there are rarely more
+
+
+class Native:
+    """The pool of our own shared library."""
+
+    def run(self, run: Run) -> None:
+        """Make every call."""
+        self.prepare(run.plan, run.symbol, run.threads)(run)
+
+    def prepare(self, plan: Plan, symbol: Symbol, threads: int) -> Callable[[Run], None]:
+        """Lay a plan out once, to run it again and again."""
+        return _Job(plan, symbol, threads).run if plan.calls else _nothing
+
+
+def _nothing(run: Run) -> None:
+    """A plan without calls."""
+
+
+class _Job:
+    """A plan laid out as the native library wants it."""
+
+    def __init__(self, plan: Plan, symbol: Symbol, threads: int) -> None:
+        self._plan = plan
+        self._library = _native.library()
+        allow_threads(threads)
+        self._keep: list[Any] = []
+        self._handles: list[tuple[_native.Argument, str]] = []
+        self._lock = threading.Lock()
+        arguments = (_native.Argument * max(1, len(plan.arguments)))()
+        for target, argument in zip(arguments, plan.arguments, strict=False):
+            self._fill(target, argument)
+        self._failures = (_native.FailureRecord * MAX_FAILURES)()
+        job = _native.Job(
+            function=_function(symbol.address, *_types(plan)),
+            arguments=arguments,
+            loop_ndim=len(plan.loop_shape),
+            loop_shape=self._int64s(plan.loop_shape),
+            length=plan.grid.length,
+            chunk=plan.grid.chunk,
+            chunks=plan.grid.chunks,
+            grain=plan.grain,
+            threads=threads,
+            failures=self._failures,
+            max_failures=MAX_FAILURES,
+        )
+        if plan.returned is not None:
+            self._fill(job.result, plan.returned)
+        if plan.status is not None:
+            self._set_status(job, plan.status)
+        self._job = job
+
+    def run(self, run: Run) -> None:
+        """Run to the end, looking after signals on the way; when this returns or raises no call is running."""
+        with self._lock:  # two threads that run the same prepared call take turns
+            for target, name in self._handles:
+                target.base = run.handles[name].ctypes.data
+            status = self._run(run.watch)
+            if status != _native.Status.DONE:
+                self._fail(run, status)
+
+    def _run(self, watch: Watch) -> int:
+        job = self._job
+        reference = byref(job)
+        try:
+            status: int = self._library.pyffipar_run(reference, int(watch.patience() * 1e9))
+            while status == _native.Status.PENDING:
+                watch.look(job.calls_done)
+                status = self._library.pyffipar_resume(reference, int(watch.patience() * 1e9))
+        finally:
+            if job.state:
+                self._drain()
+        watch.finished(job.calls_done)
+        return status
+
+    def _drain(self) -> None:
+        """Drop what has not begun and wait for what runs; the exception on its way out is not replaced."""
+        while self._job.state:
+            try:
+                self._library.pyffipar_cancel(byref(self._job))
+                self._library.pyffipar_resume(byref(self._job), _native.WAIT_FOREVER)
+            except KeyboardInterrupt:  # pressed again: the arrays are still in use
+                continue
+
+    def _fill(self, target: _native.Argument, argument: Argument) -> None:
+        """Lay out one argument, or the result."""
+        target.kind = argument.kind
+        target.type = POINTER_CODE if argument.scalar is None else argument.scalar.code
+        if argument.kind in (Kind.CONSTANT, Kind.CARRY):
+            _set_value(target.value, argument.scalar, argument.value)
+        elif argument.kind is Kind.LINEAR:
+            target.numerator = argument.step.numerator
+            target.denominator = argument.step.denominator
+        elif argument.kind in (Kind.WORKER, Kind.TASK):
+            self._handles.append((target, argument.name))
+        if argument.array is not None:
+            self._fill_memory(target, argument, argument.array)
+
+    def _set_status(self, job: _native.Job, status: Status) -> None:
+        """What the returned value has to be."""
+        returns = self._plan.contract.prototype.returns
+        assert returns is not None  # the declaration was refused otherwise
+        job.result.type = returns.code
+        if status.expected == self._plan.contract.split:
+            job.check_status = _EXPECT_LENGTH
+        else:
+            job.check_status = _EXPECT_VALUE
+            expected = status.expected
+            job.expected = self._plan.sizes[expected] if isinstance(expected, str) else expected
+
+    def _fill_memory(self, target: _native.Argument, argument: Argument, array: Array) -> None:
+        """Where an argument's data lies and how calls step through it."""
+        loops = len(self._plan.loop_shape)
+        target.element = element_code(array.dtype)
+        target.element_size = array.dtype.itemsize
+        target.flags = self._flags(argument)
+        target.base = array.ctypes.data
+        if argument.per_call:
+            # the chunks lie inside the loop dimensions, so a call's number alone says where its place is
+            target.slot = array.strides[loops]
+            return
+        target.loop_strides = self._int64s(array.strides[:loops])
+        strides = array.strides[loops:]
+        if argument.kind is Kind.BUFFER:
+            target.core_ndim = argument.core_ndim
+            target.core_shape = self._int64s(array.shape[loops:])
+            target.core_strides = self._int64s(strides)
+            assert argument.scalar is not None  # arrays have an element type
+            strides = _contiguous(array.shape[loops:], argument.scalar.dtype.itemsize)
+        if argument.boundary is not None:
+            self._fill_boundary(target, argument, array)
+        target.shift = -sum(lower * stride for lower, stride in zip(argument.lowers, strides, strict=False))
+        target.factor = argument.factor
+        target.offset = argument.offset
+        if argument.factor:
+            target.step = array.strides[loops] * argument.factor
+
+    def _fill_boundary(self, target: _native.Argument, argument: Argument, array: Array) -> None:
+        """What stands beyond the ends of an array, and how far calls read there."""
+        parameter = argument.boundary
+        assert parameter is not None
+        assert parameter.boundary is not None  # the planner keeps only parameters that have one
+        loops = len(self._plan.loop_shape)
+        target.boundary = _native.Boundary[_BOUNDARIES.get(parameter.boundary.mode, parameter.boundary.mode.upper())]
+        target.before = parameter.before
+        target.extent = array.shape[loops]
+        target.core_ndim = argument.core_ndim
+        target.core_shape = self._int64s(array.shape[loops:])
+        target.core_strides = self._int64s(array.strides[loops:])
+        _set_value(target.value, argument.scalar, parameter.boundary.value)
+
+    def _flags(self, argument: Argument) -> int:
+        assert argument.array is not None  # only called for arrays
+        flags = _native.Flag.READ if argument.read else _native.Flag(0)
+        if argument.written:
+            flags |= _native.Flag.WRITTEN
+        if not argument.array.dtype.isnative:
+            flags |= _native.Flag.SWAPPED
+        return flags
+
+    def _int64s(self, values: tuple[int, ...]) -> Any:
+        """Values as a C array that lives as long as this object."""
+        if not values:
+            return None
+        array = (c_int64 * len(values))(*values)
+        self._keep.append(array)
+        return array
+
+    def _fail(self, run: Run, status: int) -> NoReturn:
+        """Turn a status into the exception it stands for."""
+        if status == _native.Status.NO_MEMORY:
+            raise MemoryError(_native.last_error())
+        if status != _native.Status.FAILED:
+            raise RuntimeError(f"pyffipar's native library: {_native.last_error()}")
+        count = min(self._job.failure_count, MAX_FAILURES)
+        records = sorted(self._failures[:count], key=lambda record: int(record.call))
+        failures = tuple(self._failure(run, record) for record in records)
+        raise chunk_error(run, failures)
+
+    def _failure(self, run: Run, record: _native.FailureRecord) -> Failure:
+        if record.reason != _native.Reason.EXCEPTION:
+            return bad_status(run, record.call, record.value, record.error)
+        item, start, stop = self._plan.where(record.call)
+        text = record.text.decode("utf-8", "replace")
+        return Failure(item, start, stop, None, record.error, f"threw a C++ exception: {text}")
+
+
+def _contiguous(shape: tuple[int, ...], itemsize: int) -> tuple[int, ...]:
+    """Strides of a C-contiguous array."""
+    strides = []
+    for extent in reversed(shape):
+        strides.append(itemsize)
+        itemsize *= extent
+    return tuple(reversed(strides))
+
+
+def _set_value(target: _native.Value, scalar: Scalar | None, value: Any) -> None:
+    """Put a value into the member its type names."""
+    if scalar is None:
+        target.p = value
+    elif scalar.dtype.kind == "f":
+        if scalar.dtype.itemsize == 4:
+            target.f = value
+        else:
+            target.d = value
+    elif scalar.dtype.kind == "c":
+        parts = target.c64 if scalar.dtype.itemsize == 8 else target.c128
+        parts[0], parts[1] = value.real, value.imag
+    elif scalar.dtype.kind == "u":
+        target.u = value
+    else:
+        target.i = value
+
+
+def _types(plan: Plan) -> tuple[int, tuple[int, ...]]:
+    """Codes of the returned type and of every argument as it is handed over."""
+    returns = plan.contract.prototype.returns
+    by_value = (Kind.CONSTANT, Kind.LENGTH, Kind.LOAD, Kind.LINEAR, Kind.CARRY)
+    types = tuple(
+        argument.scalar.code if argument.scalar is not None and argument.kind in by_value else POINTER_CODE
+        for argument in plan.arguments
+    )
+    return returns.code if returns else 0, types
+
+
+@cache
+def _function(address: int, result: int, types: tuple[int, ...]) -> int:
+    """The native library's own record of a foreign function, which remembers its speed; made once, never dropped."""
+    library = _native.library()
+    made = c_void_p()
+    codes = (c_int32 * max(1, len(types)))(*types)
+    status = library.pyffipar_function_create(
+        address, result, codes, len(types), _native.CallPath.CHEAPEST, byref(made)
+    )
+    if status != _native.Status.DONE:
+        raise RuntimeError(f"pyffipar's native library: {_native.last_error()}")
+    return int(made.value or 0)

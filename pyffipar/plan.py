@@ -1,0 +1,190 @@
+"""Prototype + arrays → a frozen plan: how every C argument is made for every call, the grid, and how to merge.
+
+A *call* is one (item, chunk) pair: items count through the loop shape in C order, chunks through the grid along the
+size that is cut. Calls are numbered ``item * chunks + chunk``. Planning starts no threads and calls nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+
+from . import partition
+from .callbacks import Callback
+from .clauses import Private, Reduction, Status
+from .kinds import Kind
+from .parameters import Parameter
+from .roles import Contract
+from .scalars import Scalar
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Argument:
+    """How one C argument (or the returned value) is made for every call.
+
+    Attributes
+    ----------
+    name : str
+    kind : Kind
+    scalar : Scalar or None
+        C type of the value or of the elements; None for a handle.
+    value : object
+        CONSTANT: the value itself; CARRY: the value in all chunks but the first.
+    array : ndarray or None
+        Where the data lies: the loop dimensions (and, with `per_call`, the chunks), then the core.
+    core_ndim : int
+    factor, offset : int
+        If `factor` is not 0 the leading core dimension is cut: a chunk covers ``factor * length + offset`` elements
+        from ``factor * start - before`` on.
+    lowers : tuple of int
+        For every core dimension the first index the function reads, counted from the pointer it gets.
+    boundary : Parameter or None
+        The parameter whose boundary clause says what stands beyond the ends, `before` elements in front and `after`
+        behind.
+    step : Fraction
+        LINEAR: by how much it advances per item.
+    read, written : bool
+        What the function does with the elements.
+    per_call : bool
+        Every call has its own place: `array` has the chunks as a dimension behind the loop's.
+    """
+
+    name: str
+    kind: Kind
+    scalar: Scalar | None
+    value: Any = None
+    array: Array | None = None
+    core_ndim: int = 0
+    factor: int = 0
+    offset: int = 0
+    lowers: tuple[int, ...] = ()
+    boundary: Parameter | None = None
+    step: Fraction = Fraction(0)
+    read: bool = False
+    written: bool = False
+    per_call: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Merge:
+    """Partial results and where they go.
+
+    Attributes
+    ----------
+    name : str
+        The array's name, or ``return``.
+    reduction : Reduction
+    partials : ndarray
+        Shape of `into` with the chunks behind the loop dimensions. Under ``concat`` the lengths that are used.
+    into : ndarray
+    keep : bool
+        Whether what `into` held before takes part.
+    values : ndarray or None
+        Under ``argmin`` and ``argmax`` what the indices point into.
+    operands : dict
+        Whole values that a merging function takes by name.
+    """
+
+    name: str
+    reduction: Reduction
+    partials: Array
+    into: Array
+    keep: bool
+    values: Array | None = None
+    operands: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PrivateHandle:
+    """A handle of which every worker, or every task, gets a copy.
+
+    Attributes
+    ----------
+    name : str
+    original : int
+        The caller's.
+    private : Private
+        Which foreign functions make and end one.
+    reduction : Reduction or None
+        How copies merge into the original; then there is one for every task, else one for every worker.
+    """
+
+    name: str
+    original: int
+    private: Private
+    reduction: Reduction | None
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What the caller gets: an array by name, and whether it is the caller's own."""
+
+    name: str
+    array: Array
+    given: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Everything an executor needs to know about one call.
+
+    Attributes
+    ----------
+    contract : Contract
+    sizes : dict
+    loop_shape : tuple of int
+    grid : Grid
+        Along the size that is cut; one chunk if none is.
+    calls : int
+        Foreign calls in all; 0 when there is nothing to do.
+    grain : int
+        Calls handed to a worker at once.
+    arguments : tuple of Argument
+        In C order.
+    returned : Argument or None
+        Where returned values are kept.
+    merges : tuple of Merge
+    handles : tuple of PrivateHandle
+    results : tuple of Result
+        What the caller gets, once merged.
+    alive : tuple
+        Owners of memory that no array here holds.
+    callbacks : tuple of Callback
+        Python callables that C is given pointers to.
+    """
+
+    contract: Contract
+    sizes: dict[str, int]
+    loop_shape: tuple[int, ...]
+    grid: partition.Grid
+    calls: int
+    grain: int
+    arguments: tuple[Argument, ...]
+    returned: Argument | None
+    merges: tuple[Merge, ...]
+    handles: tuple[PrivateHandle, ...]
+    results: tuple[Result, ...]
+    alive: tuple[Any, ...]
+    callbacks: tuple[Callback, ...]
+
+    @property
+    def status(self) -> Status | None:
+        """What a returned status means, if the function returns one."""
+        return self.contract.prototype.clauses.status
+
+    @property
+    def tasks(self) -> int:
+        """Pieces of work that can be handed out."""
+        return -(-self.calls // self.grain)
+
+    def where(self, call: int) -> tuple[tuple[int, ...], int, int]:
+        """Loop index, first item and end of a call."""
+        item, chunk = divmod(call, self.grid.chunks)
+        index = tuple(int(i) for i in np.unravel_index(item, self.loop_shape)) if self.loop_shape else ()
+        return (index, *self.grid.span(chunk))

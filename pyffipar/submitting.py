@@ -1,0 +1,51 @@
+"""Calls in the background: a thread for each, and a future that can be cancelled while the call runs."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Generator
+from concurrent.futures import CancelledError, Future
+from typing import Any
+
+
+class CallFuture(Future[Any]):
+    """The result of a call that runs in the background.
+
+    A `concurrent.futures.Future` with two differences: ``cancel()`` also ends a call that has begun, and it can be
+    awaited in a coroutine. Nobody sees it done before the last chunk has left the arrays.
+    """
+
+    def __init__(self, stop: threading.Event) -> None:
+        super().__init__()
+        self._stop_call = stop
+
+    def cancel(self) -> bool:
+        """Ask the call to end; False if it has ended already."""
+        if self.done():
+            return False
+        self._stop_call.set()
+        return True
+
+    def __await__(self) -> Generator[Any, None, Any]:
+        return asyncio.wrap_future(self).__await__()
+
+    def _settle(self, call: Callable[[threading.Event], Any]) -> None:
+        """Make the call and keep what came of it."""
+        try:
+            result = call(self._stop_call)
+        except CancelledError:
+            super().cancel()
+            self.set_running_or_notify_cancel()
+        except BaseException as error:  # noqa: BLE001 - raised by result()
+            self.set_exception(error)
+        else:
+            self.set_result(result)
+
+
+def submit(call: Callable[[threading.Event], Any], name: str) -> CallFuture:
+    """Make `call` in a thread of its own; it is given an event that is set when it should end."""
+    future = CallFuture(threading.Event())
+    # A daemon: the interpreter's end cancels the call instead of waiting for all of it.
+    threading.Thread(target=future._settle, args=(call,), name=f"pyffipar {name}", daemon=True).start()  # noqa: SLF001
+    return future

@@ -1,0 +1,82 @@
+"""Living with other thread pools: threadpoolctl sees and limits ours."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from . import _native
+from .cpus import default_threads
+from .errors import MissingExtraError
+
+_limits: list[int] = []  # the limit in force, if there is one
+
+
+def register_threadpoolctl() -> None:
+    """Let threadpoolctl see pyffipar's pool and limit it, as it does with BLAS and OpenMP.
+
+    From then on ``threadpoolctl.threadpool_info()`` lists the pool, with ``user_api`` and ``internal_api``
+    ``"pyffipar"``, and ``threadpoolctl.threadpool_limits`` limits the threads of every call in the process.
+
+    Raises
+    ------
+    MissingExtraError
+        If threadpoolctl is not installed.
+
+    Examples
+    --------
+    >>> import threadpoolctl
+    >>> import pyffipar as pf
+    >>> pf.register_threadpoolctl()
+    >>> with threadpoolctl.threadpool_limits(1, user_api="pyffipar"):
+    ...     [pool["num_threads"] for pool in threadpoolctl.threadpool_info() if pool["user_api"] == "pyffipar"]
+    [1]
+    """
+    try:
+        import threadpoolctl
+    except ImportError as error:
+        raise MissingExtraError("threadpoolctl is not installed: pip install pyffipar[threadpoolctl]") from error
+    _native.library()  # threadpoolctl looks through the libraries that are loaded
+    if not any(known.__name__ == "PyffiparController" for known in threadpoolctl._ALL_CONTROLLERS):  # noqa: SLF001
+        threadpoolctl.register(_controller(threadpoolctl.LibController))
+
+
+def allow_threads(threads: int) -> None:
+    """Let the pool grow to what a call asks for, unless threadpoolctl limits it."""
+    library = _native.library()
+    if not _limits and threads > library.pyffipar_get_num_threads():
+        library.pyffipar_set_num_threads(threads)
+
+
+def _limit(threads: int) -> None:
+    """Limit all calls; the default or more lifts the limit, so that options may ask for more threads."""
+    default = default_threads()
+    _limits[:] = [threads] if threads < default else []
+    _native.library().pyffipar_set_num_threads(min(threads, default))
+
+
+def _controller(base: type[Any]) -> type[Any]:
+    """Threadpoolctl's view of our library; made late, because threadpoolctl is optional."""
+
+    class PyffiparController(base):  # type: ignore[misc]  # a class that is known at run time only
+        """Reads and sets the limit of the pool."""
+
+        user_api = "pyffipar"
+        internal_api = "pyffipar"
+        filename_prefixes = ("libpyffipar", "pyffipar")
+
+        def get_num_threads(self) -> int:
+            """Threads a call uses at most: the limit if there is one, else the default."""
+            return min(int(_native.library().pyffipar_get_num_threads()), default_threads())
+
+        def set_num_threads(self, num_threads: int) -> None:
+            """Limit all calls."""
+            _limit(num_threads)
+
+        def get_version(self) -> str:
+            """The library's ABI version."""
+            return str(_native.ABI_VERSION)
+
+        def set_additional_attributes(self) -> None:
+            """None."""
+
+    return PyffiparController
