@@ -1,0 +1,118 @@
+"""The order of the modules: each imports only from below, and what touches C or NumPy stays where it belongs."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parents[1] / "pyffipar"
+
+# Lowest first. A module may import those of lower levels only.
+LEVELS: tuple[frozenset[str], ...] = (
+    frozenset({"errors"}),
+    frozenset({"kinds", "scalars", "partition", "cpus", "boundaries", "overlaps", "tokens", "libraries"}),
+    frozenset({"extents", "combine", "clauses", "csyntax", "options"}),
+    frozenset({"names", "clause_reading"}),
+    frozenset({"parameters", "symbols", "compiling", "_native"}),
+    frozenset({"prototype"}),
+    frozenset({"cutting", "adoption", "handles", "layouts", "callbacks"}),
+    frozenset({"roles"}),
+    frozenset({"axes"}),
+    frozenset({"binding"}),
+    frozenset({"plan"}),
+    frozenset({"planning", "merging", "companions", "explaining", "watching", "threadpools"}),
+    frozenset({"executors", "submitting"}),
+    frozenset({"function"}),
+    frozenset({"__init__"}),
+)
+LEVEL = {name: number for number, names in enumerate(LEVELS) for name in names}
+
+MAY_USE_CTYPES = {
+    "scalars",
+    "handles",
+    "callbacks",
+    "symbols",
+    "_native",
+    "executors/serial",
+    "executors/threads",
+    "executors/native",
+}
+MUST_NOT_USE_NUMPY = {"tokens", "extents", "clauses", "clause_reading", "csyntax", "parameters", "prototype"}
+LONGEST = 400  # lines; beyond that a file holds two subjects
+
+MODULES = sorted(PACKAGE.rglob("*.py"))
+
+
+def name_of(path: Path) -> str:
+    """The module's place in the package: ``plan``, ``executors/serial``."""
+    return path.relative_to(PACKAGE).with_suffix("").as_posix()
+
+
+def room_of(name: str) -> str:
+    """The entry of LEVELS a module belongs to: a folder counts as one."""
+    return name.split("/", maxsplit=1)[0]
+
+
+def imports(path: Path) -> Iterator[str]:
+    """Absolute dotted names of what a module imports, wherever in it; under TYPE_CHECKING too."""
+    here = ["pyffipar", *path.relative_to(PACKAGE).parent.parts]
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = here[: len(here) - node.level + 1] if node.level else []
+            origin = ".".join([*base, *([node.module] if node.module else [])])
+            yield from (f"{origin}.{alias.name}" for alias in node.names)
+
+
+def own_imports(path: Path) -> set[str]:
+    """Rooms of this package that a module imports from."""
+    dotted = (name.split(".") for name in imports(path))
+    return {parts[1] for parts in dotted if parts[0] == "pyffipar" and len(parts) > 1}
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_module_has_a_level(path: Path) -> None:
+    assert room_of(name_of(path)) in LEVEL, "new module: give it a level above all that it imports"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_module_imports_only_from_below(path: Path) -> None:
+    room = room_of(name_of(path))
+    for other in own_imports(path):
+        if other == room == "executors":  # they share executors/base
+            continue
+        # __version__ and the like come from the package itself, which stands on top: nothing below may want them.
+        assert other in LEVEL, f"{name_of(path)} imports {other}, which is no module"
+        assert LEVEL[other] < LEVEL[room], f"{name_of(path)} imports {other}, which is not below it"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_ctypes_stays_at_the_boundary(path: Path) -> None:
+    uses = any(name.split(".")[0] == "ctypes" for name in imports(path))
+    assert not uses or name_of(path) in MAY_USE_CTYPES
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_the_language_knows_nothing_of_numpy(path: Path) -> None:
+    uses = any(name.split(".")[0] == "numpy" for name in imports(path))
+    assert not uses or name_of(path) not in MUST_NOT_USE_NUMPY
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_only_the_boundary_names_our_library(path: Path) -> None:
+    uses = any(name.rpartition(".")[2] == "_native" or "pyffipar._native." in name for name in imports(path))
+    assert not uses or room_of(name_of(path)) in {"executors", "options", "function", "__init__"}
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_file_can_be_read_in_one_sitting(path: Path) -> None:
+    assert len(path.read_text().splitlines()) < LONGEST
+
+
+def test_levels_name_only_what_there_is() -> None:
+    rooms = {room_of(name_of(path)) for path in MODULES}
+    assert set(LEVEL) <= rooms, f"remove from LEVELS: {set(LEVEL) - rooms}"
