@@ -19,7 +19,8 @@ from .errors import (
     PrototypeError,
     PyffiparError,
 )
-from .function import Function, Library, compile, load
+from .function import Function
+from .library import Library, compile, load
 from .options import Options, options, set_options
 from .options import current as current_options
 from .submitting import CallFuture

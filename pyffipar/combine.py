@@ -175,6 +175,8 @@ def locate(operator: str, partials: Array, starts: Array, values: Array, what: s
     ------
     ValueError
         For an index outside its chunk.
+    OverflowError
+        Where an index counted from the start of the array does not fit the declared type.
     """
     stops = np.append(starts[1:], values.shape[-1])
     indices = partials.astype(np.int64) + starts
@@ -185,7 +187,8 @@ def locate(operator: str, partials: Array, starts: Array, values: Array, what: s
     best = np.take_along_axis(values, indices, axis=-1)
     winner = (np.argmin if operator == "argmin" else np.argmax)(best, axis=-1)
     found = np.take_along_axis(indices, np.expand_dims(winner, -1), axis=-1)[..., 0]
-    return found.astype(partials.dtype)
+    _check_range(np.asarray(found), partials.dtype, what)
+    return np.asarray(found, partials.dtype)
 
 
 def join(pieces: Array, starts: Array, used: Array) -> Array:

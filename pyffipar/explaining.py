@@ -65,7 +65,7 @@ def _cut(plan: Plan) -> str:
 
 def _merges(plan: Plan) -> Iterator[str]:
     """Every merge, in chunk order as they are done."""
-    for merge in plan.merges:
+    for merge in plan.outcome.merges:
         what = "returned values" if merge.name == RETURNED else merge.name
         yield f"{what} by {merge.reduction} in chunk order"
     for handle in plan.handles:

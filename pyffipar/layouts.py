@@ -110,7 +110,7 @@ def _walked(prototype: Prototype, parameter: Parameter, array: Array) -> Strides
     core = zip(parameter.extents[::-1], array.shape[::-1], array.strides[::-1], strict=False)  # loops left out
     for extent, length, stride in core:
         if extent.stride is None:
-            if length > 1 and stride != expected:
+            if stride != expected and (length > 1 or parameter.boundary is not None):  # elements are added at the ends
                 return None
             least *= max(1, length)
         else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,8 @@ from .binding import RETURNED
 from .clauses import LOCATORS
 from .combine import fold_arrays, fold_values, identity, join, locate, starting_value
 from .errors import ChunkError, Failure
-from .plan import Merge, Plan, Result
+from .partition import Grid
+from .plan import Merge, Outcome, Plan, Result
 
 Array = np.ndarray[Any, np.dtype[Any]]
 Functions = Mapping[str, Callable[..., Any]]  # merging functions by name
@@ -19,12 +21,12 @@ Functions = Mapping[str, Callable[..., Any]]  # merging functions by name
 
 def start(plan: Plan) -> None:
     """Fill private copies with the value that changes nothing; before every run."""
-    for merge in plan.merges:
+    for merge in plan.outcome.merges:
         if merge.name != RETURNED and merge.reduction.operator != "concat":
             merge.partials[...] = starting_value(merge.reduction.operator, merge.partials.dtype)
 
 
-def finish(plan: Plan, functions: Functions) -> Any:
+def finish(plan: Plan, outcome: Outcome, functions: Functions) -> Any:
     """Merge the partial results, first chunk first, and hand out what the caller gets.
 
     Returns
@@ -32,20 +34,28 @@ def finish(plan: Plan, functions: Functions) -> Any:
     object
         The only result, a tuple of several, or None; results without dimensions are NumPy scalars.
     """
-    starts = np.arange(plan.grid.chunks, dtype=np.int64) * plan.grid.chunk
-    lengths = np.minimum(starts + plan.grid.chunk, plan.grid.length) - starts
+    starts, lengths = _spans(plan.grid)
     joined: dict[str, Array] = {}
-    for merge in plan.merges:
+    for merge in outcome.merges:
         if not plan.calls:
             _merge_nothing(merge, joined)
         elif merge.reduction.operator == "concat":
             joined[merge.name] = _join(plan, merge, starts, lengths)
         else:
             _merge(plan, merge, starts, lengths, functions)
-    values = tuple(_handed_out(result, joined) for result in plan.results)
+    values = tuple(_handed_out(result, joined) for result in outcome.results)
     if len(values) == 1:
         return values[0]
     return values or None
+
+
+@lru_cache(maxsize=256)
+def _spans(grid: Grid) -> tuple[Array, Array]:
+    """Start and length of every chunk."""
+    starts = np.arange(grid.chunks, dtype=np.int64) * grid.chunk
+    lengths = np.minimum(starts + grid.chunk, grid.length) - starts
+    starts.flags.writeable = lengths.flags.writeable = False  # shared by all calls with this grid
+    return starts, lengths
 
 
 def _handed_out(result: Result, joined: dict[str, Array]) -> Any:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 KIB = 1 << 10
-# Measured: smaller chunks lose memory bandwidth to start-up (0.81 of the ceiling at 256 KiB, 1.00 at 4 MiB), larger
-# ones leave too few to share out. In between a chunk is a 128th of the data.
+# Smaller chunks lose memory bandwidth to start-up, larger ones leave too few to share out; and a chunk that has to pass
+# through buffers should stay in its core's L2 cache. In between a chunk is a 128th of the data. A function that lives
+# on bandwidth alone says chunk(min = ...).
 SMALLEST_BYTES = 256 * KIB
-LARGEST_BYTES = 4096 * KIB
+LARGEST_BYTES = 1024 * KIB
 SHARE = 128
 # Few but dear items (rows of a picture, seeds of a simulation) are worth sharing out too.
 FEW = 64

@@ -101,6 +101,23 @@ class Merge:
 
 
 @dataclass(frozen=True, slots=True)
+class Result:
+    """What the caller gets: an array by name, and whether it is the caller's own."""
+
+    name: str
+    array: Array
+    given: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """Where one execution of a plan leaves what comes of it."""
+
+    merges: tuple[Merge, ...]
+    results: tuple[Result, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class PrivateHandle:
     """A handle of which every worker, or every task, gets a copy.
 
@@ -122,15 +139,6 @@ class PrivateHandle:
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
-    """What the caller gets: an array by name, and whether it is the caller's own."""
-
-    name: str
-    array: Array
-    given: bool
-
-
-@dataclass(frozen=True, slots=True)
 class Plan:
     """Everything an executor needs to know about one call.
 
@@ -149,10 +157,9 @@ class Plan:
         In C order.
     returned : Argument or None
         Where returned values are kept.
-    merges : tuple of Merge
     handles : tuple of PrivateHandle
-    results : tuple of Result
-        What the caller gets, once merged.
+    outcome : Outcome
+        Partial results, how they merge, and what the caller gets.
     alive : tuple
         Owners of memory that no array here holds.
     callbacks : tuple of Callback
@@ -167,9 +174,8 @@ class Plan:
     grain: int
     arguments: tuple[Argument, ...]
     returned: Argument | None
-    merges: tuple[Merge, ...]
     handles: tuple[PrivateHandle, ...]
-    results: tuple[Result, ...]
+    outcome: Outcome
     alive: tuple[Any, ...]
     callbacks: tuple[Callback, ...]
 

@@ -16,7 +16,7 @@ from .combine import identity
 from .kinds import Kind
 from .layouts import Layout, lay_out
 from .parameters import Parameter
-from .plan import Argument, Merge, Plan, PrivateHandle, Result
+from .plan import Argument, Merge, Outcome, Plan, PrivateHandle, Result
 from .roles import Contract
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -73,9 +73,8 @@ class _Planner:
             partition.grain(calls, self._call_bytes()),
             arguments,
             returned,
-            tuple(self._merges),
             tuple(self._handles()),
-            tuple(self._result(name, array) for name, array in self._results.items()),
+            Outcome(tuple(self._merges), tuple(self._result(name, array) for name, array in self._results.items())),
             self._bound.alive,
             self._bound.callbacks,
         )

@@ -21,6 +21,7 @@ from .base import Array, Run, bad_status, chunk_error
 
 _EXPECT_VALUE, _EXPECT_LENGTH = 1, 3  # pyffipar_job.check_status
 _BOUNDARIES = {"constant": "FILL"}  # where the language and the library name a boundary differently
+CALL_PATH = _native.CallPath.CHEAPEST  # how foreign calls are made; tests try the others
 MAX_FAILURES = 16  # kept in full; after the first one tasks not begun are dropped, so there are rarely more
 
 
@@ -33,14 +34,14 @@ class Native:
 
     def prepare(self, plan: Plan, symbol: Symbol, threads: int) -> Callable[[Run], None]:
         """Lay a plan out once, to run it again and again."""
-        return _Job(plan, symbol, threads).run if plan.calls else _nothing
+        return Job(plan, symbol, threads) if plan.calls else _nothing
 
 
 def _nothing(run: Run) -> None:
     """A plan without calls."""
 
 
-class _Job:
+class Job:
     """A plan laid out as the native library wants it."""
 
     def __init__(self, plan: Plan, symbol: Symbol, threads: int) -> None:
@@ -49,13 +50,15 @@ class _Job:
         allow_threads(threads)
         self._keep: list[Any] = []
         self._handles: list[tuple[_native.Argument, str]] = []
+        self._targets: dict[str, _native.Argument] = {}
+        self._scalars = {argument.name: argument.scalar for argument in plan.arguments}
         self._lock = threading.Lock()
         arguments = (_native.Argument * max(1, len(plan.arguments)))()
         for target, argument in zip(arguments, plan.arguments, strict=False):
             self._fill(target, argument)
         self._failures = (_native.FailureRecord * MAX_FAILURES)()
         job = _native.Job(
-            function=_function(symbol.address, *_types(plan)),
+            function=_function(symbol.address, *_types(plan), CALL_PATH),
             arguments=arguments,
             loop_ndim=len(plan.loop_shape),
             loop_shape=self._int64s(plan.loop_shape),
@@ -73,7 +76,7 @@ class _Job:
             self._set_status(job, plan.status)
         self._job = job
 
-    def run(self, run: Run) -> None:
+    def __call__(self, run: Run) -> None:
         """Run to the end, looking after signals on the way; when this returns or raises no call is running."""
         with self._lock:  # two threads that run the same prepared call take turns
             for target, name in self._handles:
@@ -81,6 +84,18 @@ class _Job:
             status = self._run(run.watch)
             if status != _native.Status.DONE:
                 self._fail(run, status)
+
+    def rebase(self, name: str, array: Array) -> None:
+        """Let an argument, or the returned value, lie in another array of the same layout."""
+        self._targets[name].base = array.ctypes.data
+
+    def set_constant(self, name: str, value: Any) -> None:
+        """Give an argument that is passed by value another value."""
+        _set_value(self._targets[name].value, self._scalars[name], value)
+
+    def forget(self, plan: Plan) -> None:
+        """Go on with a plan that is the same but for its arrays."""
+        self._plan = plan
 
     def _run(self, watch: Watch) -> int:
         job = self._job
@@ -107,6 +122,7 @@ class _Job:
 
     def _fill(self, target: _native.Argument, argument: Argument) -> None:
         """Lay out one argument, or the result."""
+        self._targets[argument.name] = target
         target.kind = argument.kind
         target.type = POINTER_CODE if argument.scalar is None else argument.scalar.code
         if argument.kind in (Kind.CONSTANT, Kind.CARRY):
@@ -247,14 +263,12 @@ def _types(plan: Plan) -> tuple[int, tuple[int, ...]]:
 
 
 @cache
-def _function(address: int, result: int, types: tuple[int, ...]) -> int:
+def _function(address: int, result: int, types: tuple[int, ...], call_path: int) -> int:
     """The native library's own record of a foreign function, which remembers its speed; made once, never dropped."""
     library = _native.library()
     made = c_void_p()
     codes = (c_int32 * max(1, len(types)))(*types)
-    status = library.pyffipar_function_create(
-        address, result, codes, len(types), _native.CallPath.CHEAPEST, byref(made)
-    )
+    status = library.pyffipar_function_create(address, result, codes, len(types), call_path, byref(made))
     if status != _native.Status.DONE:
         raise RuntimeError(f"pyffipar's native library: {_native.last_error()}")
     return int(made.value or 0)

@@ -1,0 +1,68 @@
+"""What a forked child must not inherit: locks held by threads that are not in it."""
+
+from __future__ import annotations
+
+import os
+import threading
+import weakref
+from collections.abc import Callable
+
+_locks: weakref.WeakSet[Lock] = weakref.WeakSet()
+_generation = 0
+
+
+class Lock:
+    """A lock that is open in a forked child, unless the forking thread itself holds it; a context manager."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._owner = 0
+        _locks.add(self)
+
+    def acquire(self, *, blocking: bool = True) -> bool:
+        """Take it, after waiting where that is wanted; whether it was had."""
+        taken = self._lock.acquire(blocking)
+        if taken:
+            self._owner = threading.get_ident()
+        return taken
+
+    def release(self) -> None:
+        """Let it go."""
+        self._owner = 0
+        self._lock.release()
+
+    def is_mine(self) -> bool:
+        """Whether this thread holds it."""
+        return self._owner == threading.get_ident()
+
+    def __enter__(self) -> None:
+        self.acquire()
+
+    def __exit__(self, *_: object) -> None:
+        self.release()
+
+    def _renew(self) -> None:
+        if not self.is_mine():
+            self._lock = threading.Lock()
+            self._owner = 0
+
+
+def generation() -> int:
+    """How many forks lie between this process and the one that imported pyffipar."""
+    return _generation
+
+
+def in_child(action: Callable[[], object]) -> None:
+    """Do something in every forked child, before anything else runs there."""
+    if hasattr(os, "register_at_fork"):  # not on Windows, which cannot fork
+        os.register_at_fork(after_in_child=action)
+
+
+def _begin_anew() -> None:
+    global _generation  # noqa: PLW0603 - one per process
+    _generation += 1
+    for lock in _locks:
+        lock._renew()  # noqa: SLF001 - of this module
+
+
+in_child(_begin_anew)

@@ -1,0 +1,26 @@
+"""Whether a thread is inside a foreign call: what it starts there is its own business, and runs on it alone."""
+
+from __future__ import annotations
+
+import threading
+
+_here = threading.local()
+
+
+class Inside:
+    """Marks this thread as inside a foreign call that Python made; a context manager, which may be nested."""
+
+    def __enter__(self) -> None:
+        _here.depth = depth() + 1
+
+    def __exit__(self, *_: object) -> None:
+        _here.depth -= 1
+
+
+def depth() -> int:
+    """How many foreign calls made by Python threads this one is inside of; the native pool's workers count theirs."""
+    found: int = getattr(_here, "depth", 0)
+    return found
+
+
+inside = Inside()  # has no state of its own

@@ -1,0 +1,172 @@
+"""Calls like an earlier one: same dtypes, shapes and strides, other addresses and numbers; nothing is planned again.
+
+Binding and planning cost some 50 us, mostly in checks whose outcome depends on the layout of the arguments alone. A
+template keeps that outcome; a later call of the same layout only fills in addresses and numbers. Whatever a template
+cannot repeat takes the long way.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any, NamedTuple, Protocol, runtime_checkable
+
+import numpy as np
+
+from .adoption import adopt_scalar
+from .axes import NO_AXES
+from .binding import Bound
+from .executors import Run
+from .kinds import Kind
+from .plan import Outcome, Plan, Result
+from .roles import Contract
+
+Array = np.ndarray[Any, np.dtype[Any]]
+Key = tuple[Any, ...]
+CarryOut = Callable[[Plan, Outcome, Callable[[Run], None]], Any]
+
+_REPEATABLE = frozenset((Kind.CONSTANT, Kind.LENGTH, Kind.LOAD, Kind.ADDRESS, Kind.BUFFER))
+MOST_TEMPLATES = 32  # per function; a program that calls with more layouts than that spends its time in the function
+
+
+@runtime_checkable
+class Rebasable(Protocol):
+    """A plan laid out for an executor, whose addresses and constants can be changed between runs."""
+
+    def rebase(self, name: str, array: Array) -> None:
+        """Let an argument, or the returned value, lie in another array of the same layout."""
+
+    def set_constant(self, name: str, value: Any) -> None:
+        """Give an argument that is passed by value another value."""
+
+    def forget(self, plan: Plan) -> None:
+        """Go on with a plan that is the same but for its arrays."""
+
+    def __call__(self, run: Run) -> None:
+        """Make the calls."""
+
+
+def layout_key(contract: Contract, arguments: tuple[Any, ...], keywords: Mapping[str, Any]) -> Key | None:
+    """What two calls must have in common for one template; None for a call that takes the long way."""
+    key: list[Any] = []
+    for parameter, value in zip(contract.arguments, arguments, strict=False):
+        key.append(_layout(contract, parameter.name, value))
+    for name, value in keywords.items():
+        key += (name, _layout(contract, name, value))
+    if None in key or len(arguments) > len(contract.arguments):
+        return None
+    return tuple(key)
+
+
+def _layout(contract: Contract, name: str, value: Any) -> Any:
+    """Everything about an argument that a plan depends on; None if that is more than a layout."""
+    kind = type(value)
+    if kind is np.ndarray:
+        return value.dtype, value.shape, value.strides, value.flags.num
+    if kind is int and name in contract.sizes:
+        return value
+    return kind if kind in (float, int) else None
+
+
+class Template:
+    """One call's checks, plan and layout for the executor, to be repeated on other data.
+
+    Parameters
+    ----------
+    plan : Plan
+        Of the call it is made from; it has to `fit`.
+    job : Rebasable
+        The plan laid out for the executor.
+    """
+
+    def __init__(self, plan: Plan, job: Rebasable) -> None:
+        contract = plan.contract
+        self._job = job
+        self._lock = threading.Lock()  # private copies are the template's own: one call at a time
+        self._where = f"{contract.prototype.name}: "
+        self._names = tuple(parameter.name for parameter in contract.arguments)
+        self._constants = {
+            argument.name: argument.scalar
+            for argument in plan.arguments
+            if argument.kind is Kind.CONSTANT and argument.scalar is not None and argument.name not in contract.sizes
+        }
+        arguments = (*plan.arguments, *([plan.returned] if plan.returned else []))
+        self._shared = frozenset(a.name for a in arguments if a.array is not None and not a.per_call)
+        self._results = tuple(
+            _New(r.name, r.array.shape, r.array.dtype, r.given) for r in plan.outcome.results
+        )  # fmt: skip
+        self._written = [r.name for r in self._results if r.given]
+        self._written += [a.name for a in plan.arguments if a.written and a.read and not a.per_call]
+        self._plan = _without_arrays(plan)
+        job.forget(self._plan)
+
+    @staticmethod
+    def fits(plan: Plan, bound: Bound) -> bool:
+        """Whether a template can repeat this plan: its arrays are the caller's own, or new ones."""
+        if bound.axes is not NO_AXES or plan.handles or plan.callbacks or plan.alive or not plan.calls:
+            return False
+        merges = plan.outcome.merges
+        if any(merge.values is not None or merge.keep or not merge.reduction.is_builtin for merge in merges):
+            return False
+        clauses = plan.contract.prototype.clauses
+        if plan.contract.joined or clauses.default or clauses.fixed:
+            return False
+        return all(argument.kind in _REPEATABLE for argument in plan.arguments)
+
+    def repeat(self, arguments: tuple[Any, ...], keywords: Mapping[str, Any], carry_out: CarryOut) -> tuple[Any] | None:
+        """The results of a call of the same layout, in a tuple; None if it has to take the long way."""
+        given = dict(zip(self._names, arguments, strict=False))
+        given.update(keywords)
+        if "out" in given:  # a single array, says the key
+            given[self._results[0].name] = given.pop("out")
+        if self._collides(given) or not self._lock.acquire(blocking=False):
+            return None
+        try:
+            return (carry_out(self._plan, self._fill(given), self._job),)
+        finally:
+            self._lock.release()
+
+    def _collides(self, given: Mapping[str, Any]) -> bool:
+        """Whether an array that is written may share memory with another: the long way knows what to do then."""
+        return any(
+            name != other and isinstance(array, np.ndarray) and np.may_share_memory(given[name], array)
+            for name in self._written
+            for other, array in given.items()
+        )
+
+    def _fill(self, given: dict[str, Any]) -> Outcome:
+        """Give the job this call's arrays and numbers, and say where its results will be."""
+        results = []
+        for name, shape, dtype, is_given in self._results:
+            array = given[name] if is_given else np.empty(shape, dtype)
+            given[name] = array
+            results.append(Result(name, array, is_given))
+        for name, value in given.items():
+            if name in self._shared:
+                self._job.rebase(name, value)
+            elif name in self._constants:
+                scalar = self._constants[name]
+                self._job.set_constant(name, adopt_scalar(self._where + name, scalar, value))
+        merges = self._plan.outcome.merges
+        return Outcome(tuple(replace(merge, into=given[merge.name]) for merge in merges), tuple(results))
+
+
+class _New(NamedTuple):
+    """What a result of every call looks like."""
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+    given: bool
+
+
+def _without_arrays(plan: Plan) -> Plan:
+    """The plan less the arrays of the call it was made for: a template must not keep them alive."""
+    nothing = np.empty(0)
+    arguments = tuple(a if a.array is None or a.per_call else replace(a, array=None) for a in plan.arguments)
+    returned = plan.returned
+    if returned is not None and not returned.per_call:
+        returned = replace(returned, array=None)
+    merges = tuple(replace(merge, into=nothing, operands=None) for merge in plan.outcome.merges)
+    return replace(plan, arguments=arguments, returned=returned, outcome=Outcome(merges, ()))
