@@ -1,0 +1,90 @@
+"""The documentation tells the truth: its Python runs and gives what it says; its links lead somewhere."""
+
+from __future__ import annotations
+
+import ast
+import io
+import re
+from contextlib import redirect_stdout
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import pyffipar as pf
+from pyffipar.clause_reading import _READERS
+from pyffipar.clauses import BOUNDARIES, LOCATORS, OPERATORS
+
+DOCS = Path(__file__).parents[1] / "docs"
+PAGES = sorted(DOCS.glob("*.md"))
+PROMISE = re.compile(r"#\s->\s?(.*)$", re.MULTILINE)
+every_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+
+
+def blocks(text: str, language: str) -> list[tuple[int, str]]:
+    """Fenced blocks with the line on which each begins."""
+    fences = re.finditer(rf"^```{language}\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    return [(text.count("\n", 0, fence.start(1)) + 1, fence[1]) for fence in fences]
+
+
+def told(code: str, names: dict[str, Any]) -> list[str]:
+    """What a block prints, and the values of expressions with a promise behind them, line by line."""
+    found: list[str] = []
+    lines = code.split("\n")
+    for node in ast.parse(code).body:
+        with redirect_stdout(io.StringIO()) as printed:
+            if isinstance(node, ast.Expr) and PROMISE.search(lines[(node.end_lineno or 1) - 1]):
+                value = eval(ast.unparse(node), names)  # noqa: S307 - our own documentation
+                found += [] if value is None else [repr(value)]
+            else:
+                exec(ast.unparse(node), names)  # noqa: S102 - as above
+        found += printed.getvalue().splitlines()
+    return found
+
+
+@every_page
+def test_python_gives_what_it_promises(page: Path) -> None:
+    names: dict[str, Any] = {}
+    for line, code in blocks(page.read_text(encoding="utf-8"), "python"):
+        promised = [text.rstrip() for text in PROMISE.findall(code)]
+        assert [text.rstrip() for text in told(code, names)] == promised, f"{page.name}, line {line}"
+
+
+def _anchor(heading: str) -> str:
+    """A heading's name as GitHub makes it."""
+    return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
+
+
+@every_page
+def test_links_lead_somewhere(page: Path) -> None:
+    text = re.sub(r"^```.*?^```$", "", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
+    for target in re.findall(r"\]\(([^)\s]+)\)", text):
+        if re.match(r"https?://", target):
+            continue
+        name, _, part = target.partition("#")
+        other = page.parent / name if name else page
+        assert other.exists(), f"{page.name}: {target}"
+        if part:
+            headings = re.findall(r"^#+ (.*)$", other.read_text(encoding="utf-8"), re.MULTILINE)
+            assert part in map(_anchor, headings), f"{page.name}: {target}"
+
+
+def test_the_language_is_described_whole() -> None:
+    text = (DOCS / "language.md").read_text(encoding="utf-8").replace("\\|", "|")
+    for clause in _READERS:
+        assert re.search(rf"`[^`\n]*\b{clause}\(", text), f"no word about {clause}"
+    for operator in (*OPERATORS, *LOCATORS):
+        assert re.search(rf"`{re.escape(operator)}[`(]", text), f"no word about the operator {operator}"
+    for mode in BOUNDARIES:
+        assert f"| `{mode}" in text, f"no word about the boundary {mode}"
+
+
+def test_blocks_in_c_are_declarations() -> None:
+    """Those that show syntax with placeholders aside."""
+    text = (DOCS / "language.md").read_text(encoding="utf-8")
+    from pyffipar.prototype import read_prototypes
+    from pyffipar.roles import analyse
+
+    read = [read_prototypes(code) for _, code in blocks(text, "c") if not code.startswith("return-type")]
+    assert [analyse(prototype).split for prototypes in read for prototype in prototypes] == ["m"]
+    assert pf.__version__
