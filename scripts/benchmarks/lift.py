@@ -1,0 +1,72 @@
+"""What a call costs when a scalar function is lifted over arrays, against plain C, NumPy and np.vectorize."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Callable
+
+import numpy as np
+
+import pyffipar as pf
+
+from .harness import Figure, Timing, figure, interleave
+
+ITEMS = 10_000_000
+FEW = 20_000  # for what takes microseconds per item
+SOURCE = r"""
+#include <math.h>
+#include <stddef.h>
+double nothing(double x) { return x; }
+/* The loops a C programmer would write; the call stays a call. */
+void erf_loop(size_t n, const double *x, double *y) { for (size_t i = 0; i < n; i++) y[i] = erf(x[i]); }
+"""
+DECLARATIONS = """
+double nothing(double x);
+void erf_loop(size_t n, const double x[n], double y[n]) split();
+"""
+
+
+def run(*, quick: bool) -> tuple[dict[str, Timing], list[Figure]]:
+    """Time the cases and hold them against their goals."""
+    items = ITEMS // 20 if quick else ITEMS
+    generator = np.random.default_rng(0)
+    x, y = generator.normal(size=items), np.empty(items)
+    row, column = generator.normal(size=(1, 1000)), generator.normal(size=(items // 1000, 1))
+    grid = np.empty((items // 1000, 1000))
+    library = pf.compile(SOURCE, DECLARATIONS, flags=["-fno-builtin"])
+    math = pf.load("m", "double erf(double x); double hypot(double x, double y);")
+    cases: dict[str, Callable[[], object]] = {
+        "C loop calling erf": lambda: library.erf_loop(x, out=y),
+        "erf, 1 thread": lambda: math.erf.options(threads=1)(x, out=y),
+        "erf, 2 threads": lambda: math.erf.options(threads=2)(x, out=y),
+        "empty function, 1 thread": lambda: library.nothing.options(threads=1)(x, out=y),
+        "np.hypot, broadcast": lambda: np.hypot(row, column, out=grid),
+        "hypot, broadcast, 1 thread": lambda: math.hypot.options(threads=1)(row, column, out=grid),
+        f"np.vectorize(ctypes erf), {FEW} items": _vectorized(x[:FEW]),
+    }
+    timings = interleave(cases, repeats=3 if quick else 9)
+    return timings, _figures({name: timing.seconds for name, timing in timings.items()}, items)
+
+
+def _vectorized(x: np.ndarray[tuple[int], np.dtype[np.float64]]) -> Callable[[], object]:
+    """What people write who have a ctypes function and an array."""
+    erf = ctypes.CDLL("libm.so.6").erf
+    erf.restype, erf.argtypes = ctypes.c_double, (ctypes.c_double,)
+    vectorized = np.vectorize(erf, otypes=[np.float64])
+    return lambda: vectorized(x)
+
+
+def _figures(seconds: dict[str, float], items: int) -> list[Figure]:
+    loop = seconds["C loop calling erf"]
+    per_item = seconds[f"np.vectorize(ctypes erf), {FEW} items"] / FEW
+    return [
+        figure("erf, 1 thread / C loop", seconds["erf, 1 thread"] / loop, at_most=1.10),
+        figure("C loop / erf, 2 threads", loop / seconds["erf, 2 threads"], at_least=1.8),
+        figure("empty function, per item", seconds["empty function, 1 thread"] / items * 1e9, at_most=6, unit="ns"),
+        figure(
+            "np.hypot / hypot, broadcast",
+            seconds["np.hypot, broadcast"] / seconds["hypot, broadcast, 1 thread"],
+            at_least=1.0,
+        ),
+        figure("np.vectorize / erf, 2 threads, per item", per_item / (seconds["erf, 2 threads"] / items), at_least=100),
+    ]
