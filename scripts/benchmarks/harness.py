@@ -105,7 +105,8 @@ def scheduled() -> str:
     """How this run is scheduled, in words."""
     cpus = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
     how = os.environ.get(GUARD, "the system's default scheduler, threads not pinned")
-    return f"{how}; CPUs {', '.join(map(str, cpus)) or 'unknown'}; load {os.getloadavg()[0]:.1f}; {platform.processor() or platform.machine()}"
+    machine = platform.processor() or platform.machine()
+    return f"{how}; CPUs {', '.join(map(str, cpus)) or 'unknown'}; load {os.getloadavg()[0]:.1f}; {machine}"
 
 
 def show(timings: Mapping[str, Timing], figures: list[Figure]) -> str:
