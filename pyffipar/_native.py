@@ -10,7 +10,6 @@ import importlib.util
 import os
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from ctypes import POINTER, c_char, c_char_p, c_double, c_float, c_int, c_int32, c_int64, c_uint64, c_void_p
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from . import forking
 from .errors import NativeLibraryError
 from .kinds import Kind
 
@@ -235,7 +235,7 @@ STRUCTS: dict[str, type[ctypes.Structure | ctypes.Union]] = {
 }
 ENUMS: tuple[type[IntEnum | IntFlag], ...] = (Status, Type, Kind, Boundary, Flag, Reason)
 
-_lock = threading.Lock()
+_lock = forking.Lock()
 
 
 def library() -> ctypes.CDLL:
@@ -260,6 +260,11 @@ def build_info() -> str:
     """One line on how the library was built."""
     text: bytes = library().pyffipar_build_info()
     return text.decode("utf-8", "replace")
+
+
+def is_loaded() -> bool:
+    """Whether the library is loaded already."""
+    return bool(_load.cache_info().currsize)
 
 
 @cache

@@ -32,7 +32,7 @@ def adopt_input(where: str, parameter: Parameter, value: object) -> Array:
         For objects, strings, dates, masked values, and dtypes that cannot be cast safely.
     """
     declared = _element(parameter)
-    if isinstance(value, _BUFFERS):
+    if isinstance(value, bytes):  # the only buffer that NumPy would take for text
         value = np.frombuffer(value, np.uint8)
     array = value if type(value) is np.ndarray else _view(where, value)
     if array.dtype == declared.dtype:
@@ -153,7 +153,11 @@ def _view(where: str, value: object) -> Array:
     unit = getattr(value, "unit", None)
     if unit is not None and isinstance(value, np.ndarray):
         raise TypeError(f"{where} carries a unit ({unit}), which a C function cannot see: pass its plain values")
-    array = np.asarray(value)
+    nulls = getattr(value, "null_count", 0)  # Arrow has an attribute, polars a method
+    if nulls() if callable(nulls) else nulls:
+        raise TypeError(f"{where} has nulls, which a C function cannot see: fill them first")
+    only_dlpack = hasattr(value, "__dlpack__") and not hasattr(value, "__array__")
+    array = np.from_dlpack(value) if only_dlpack else np.asarray(value)  # type: ignore[arg-type]  # asked for just now
     if array.dtype.kind not in "biufcSV":
         raise TypeError(f"{where} has dtype {array.dtype} ({type(value).__name__}); numbers are wanted")
     return array

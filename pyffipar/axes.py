@@ -112,6 +112,8 @@ def _several(contract: Contract, axes: Sequence[Any]) -> dict[str, tuple[int, ..
     """An entry for every operand; those of outputs may be left out when none of them has a core dimension."""
     passed, outputs = _operands(contract)
     operands = [*passed, *outputs]
+    if contract.returns_result and len(axes) == len(operands) + 1 and axes[len(passed)] == ():
+        axes = [*axes[: len(passed)], *axes[len(passed) + 1 :]]  # the returned value's own entry
     if len(axes) == len(passed) and not any(parameter.extents for parameter in outputs):
         operands = passed
     if len(axes) != len(operands):

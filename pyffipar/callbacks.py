@@ -6,6 +6,8 @@ import ctypes
 from collections.abc import Callable
 from typing import Any
 
+from .errors import note_others
+from .interrupts import call_open
 from .parameters import Signature
 
 
@@ -38,15 +40,20 @@ class Callback:
         if self._errors:
             return self._nothing
         try:
-            result = self._function(*arguments)
+            result = call_open(self._function, arguments)
             return None if self._nothing is None else type(self._nothing)(result)
         except BaseException as error:  # noqa: BLE001 - raised again by reraise()
             self._errors.append(error)
             return self._nothing
 
+    def forget(self) -> None:
+        """Drop what an earlier call of the foreign function left behind."""
+        self._errors.clear()
+
     def reraise(self) -> None:
         """Raise what the callable raised, if it did; it may be called again after that."""
         if self._errors:
-            error = self._errors[0]
+            first, *others = self._errors
             self._errors.clear()
-            raise error
+            note_others(first, others, "another call of the callback failed as well")
+            raise first

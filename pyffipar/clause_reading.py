@@ -175,9 +175,10 @@ def _operator(clause: _Clause, tokens: tuple[Token, ...]) -> Reduction:
     if first.text in LOCATORS:
         if len(operands) != 1:
             clause.statement.fail(f"{first.text} names one array: {first.text}(x)", first.position)
-    elif first.text in OPERATORS or operands.count("_") != 2:
+    elif first.text in OPERATORS or operands.count("_") not in (1, 2):
         clause.statement.fail(
-            f"{given} does not say what merges: a function takes _ twice, the earlier and the later partial",
+            f"{given} does not say what merges: a function takes _ twice, the earlier and the later partial, "
+            "or once, all partials as one array",
             first.position,
         )
     return Reduction(first.text, operands, first.position)
@@ -369,7 +370,7 @@ _READERS: dict[str, Callable[[_Clause, Clauses], Clauses]] = {
 }
 
 _WANTED = {
-    "reduction": "+ or reduction(+: array",
+    "reduction": "+) or reduction(+: array",
     "split": "n) or split(",
     "in": "array",
     "out": "array",
@@ -380,7 +381,7 @@ _WANTED = {
     "carry": "parameter = 0",
     "linear": "parameter : step",
     "status": "0) or status(0, function) or status(size",
-    "private": "handle = clone, free",
+    "private": "handle = clone, free, reset",
     "boundary": "reflect) or boundary(constant(0): array",
     "init": "function",
 }

@@ -25,7 +25,8 @@ class Reduction:
     operator : str
         An operator of the language, or the name of a function.
     operands : tuple of str
-        What stood in its own brackets: ``("x",)`` in ``argmin(x)``, ``("_", "_", "len")`` in ``g(_, _, len)``.
+        What stood in its own brackets: ``("x",)`` in ``argmin(x)``, ``("_", "_", "len")`` in ``g(_, _, len)``. With
+        one ``_`` a function takes the partial results of all chunks as one array, first chunk first.
     position : int
         Offset in the declaration text.
     """
@@ -38,6 +39,11 @@ class Reduction:
     def is_builtin(self) -> bool:
         """Whether it is an operator of the language rather than a function somebody wrote."""
         return self.operator in OPERATORS or self.operator in LOCATORS
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether a function takes all partial results at once, as in ``g(_)``, instead of two at a time."""
+        return self.operands.count("_") == 1
 
     def __str__(self) -> str:
         return f"{self.operator}({', '.join(self.operands)})" if self.operands else self.operator

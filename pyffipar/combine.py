@@ -42,8 +42,14 @@ def identity(operator: str, dtype: np.dtype[Any]) -> Any:
     return None
 
 
-def starting_value(operator: str, dtype: np.dtype[Any]) -> Any:
-    """What a private copy of an output array holds before its chunk is worked on."""
+def starting_value(operator: str, dtype: np.dtype[Any], *, keep: bool = False) -> Any:
+    """What a private copy of an output array holds before its chunk is worked on.
+
+    With `keep` it is merged into a value that exists: then a sum starts at -0.0, which changes nothing at all, where
+    0.0 would turn -0.0 into 0.0.
+    """
+    if keep and operator == "+" and dtype.kind in "fc":
+        return -np.zeros((), dtype)
     value = identity(operator, dtype)
     if value is not None:
         return value
@@ -81,18 +87,51 @@ def fold_values(operator: str, partials: Array, lengths: Array, what: str, merge
     OverflowError
         Where a sum or product of narrow integers does not fit the declared type: NumPy would widen it, C could not.
     """
+    if operator in ("&&", "||"):
+        partials = (partials != 0).astype(partials.dtype)  # C's && and || give 0 or 1, also of a single chunk
     if partials.shape[-1] == 1 or operator == "first":
         return partials[..., 0]
     if operator not in _UFUNCS:
         return _fold(operator, np.moveaxis(partials, -1, 0), lengths, merger)
-    narrow = partials.dtype.kind in "iu" and partials.dtype.itemsize < 8 and operator in "+*"
-    wide = partials.astype(np.int64 if partials.dtype.kind == "i" else np.uint64) if narrow else partials
-    # accumulate applies the operator strictly from left to right; reduce would pair neighbours
-    with np.errstate(all="ignore"):  # a C loop does not warn either
-        folded: Array = np.asarray(_UFUNCS[operator].accumulate(wide, axis=-1, dtype=wide.dtype)[..., -1])
-    if narrow:
-        _check_range(folded, partials.dtype, what)
-    return folded.astype(partials.dtype, copy=False)
+    if partials.ndim == 1 and not _is_special(operator, partials.dtype):
+        # accumulate applies the operator strictly from left to right; reduce would pair neighbours
+        with np.errstate(all="ignore"):  # a C loop does not warn either
+            dtype = None if operator in ("&&", "||") else partials.dtype  # those have loops to bool only
+            folded = _UFUNCS[operator].accumulate(partials, dtype=dtype)[-1]
+        return np.asarray(folded, partials.dtype)
+    return _chain(operator, np.moveaxis(partials, -1, 0), what)
+
+
+def _is_special(operator: str, dtype: np.dtype[Any]) -> bool:
+    """Whether NumPy's own loop would wrap (narrow integers) or depend on strides (complex products)."""
+    narrow = dtype.kind in "iu" and dtype.itemsize < 8 and operator in ("+", "*")
+    return narrow or (dtype.kind == "c" and operator == "*")
+
+
+def _chain(operator: str, partials: Array, what: str) -> Array:
+    """Apply an operator from the first chunk to the last; the chunks are the first axis."""
+    dtype = partials.dtype
+    special = _is_special(operator, dtype)
+    if special and dtype.kind != "c":
+        # sums of narrow integers fit 64 bits, products may not fit any number of them
+        partials = partials.astype(object if operator == "*" else np.int64 if dtype.kind == "i" else np.uint64)
+    merge: Callable[..., Any] = _complex_product if special and dtype.kind == "c" else _UFUNCS[operator]
+    with np.errstate(all="ignore"):
+        merged: Any = np.array(partials[0])
+        for partial in partials[1:]:
+            merged = merge(merged, partial)
+    if special and dtype.kind != "c":
+        _check_range(np.asarray(merged), dtype, what)
+    return np.asarray(merged).astype(dtype, copy=False)
+
+
+def _complex_product(one: Array, other: Array) -> Array:
+    """A product whose bits do not depend on strides, as those of NumPy's vectorised loop do."""
+    real = one.real * other.real - one.imag * other.imag
+    product = np.empty(np.shape(real), one.dtype)
+    product.real = real
+    product.imag = one.real * other.imag + one.imag * other.real
+    return product
 
 
 def _check_range(folded: Array, dtype: np.dtype[Any], what: str) -> None:
@@ -104,7 +143,14 @@ def _check_range(folded: Array, dtype: np.dtype[Any], what: str) -> None:
 
 
 def fold_arrays(
-    operator: str, partials: Array, lengths: Array, into: Array, *, keep: bool, merger: Merger | None = None
+    operator: str,
+    partials: Array,
+    lengths: Array,
+    into: Array,
+    what: str,
+    *,
+    keep: bool,
+    merger: Merger | None = None,
 ) -> None:
     """Merge private copies along the first axis of `partials` into `into`, first chunk first.
 
@@ -116,22 +162,28 @@ def fold_arrays(
     lengths : ndarray of int64
         Items of each chunk.
     into : ndarray
+        Written once, at the end: a narrower dtype rounds the merged value alone.
+    what : str
+        Named in errors.
     keep : bool
         Whether what `into` holds takes part, as the caller's value does in OpenMP.
     merger : callable, optional
         Does what an operator outside the language does.
+
+    Raises
+    ------
+    OverflowError
+        As for returned values.
     """
-    if operator in _UFUNCS:
-        with np.errstate(all="ignore"):
-            if not keep:
-                into[...] = partials[0]
-            for partial in partials if keep else partials[1:]:
-                _UFUNCS[operator](into, partial, out=into, casting="unsafe")
-        return
+    if operator in ("&&", "||"):
+        partials = partials != 0  # as for returned values
     if keep:
         before = np.asarray(into, partials.dtype)[np.newaxis]
         partials, lengths = np.concatenate([before, partials]), np.concatenate([[0], lengths])
-    into[...] = _fold(operator, partials, lengths, merger)
+    if operator in _UFUNCS:
+        into[...] = _chain(operator, partials, what)
+    else:
+        into[...] = _fold(operator, partials, lengths, merger)
 
 
 def _fold(operator: str, partials: Array, lengths: Array, merger: Merger | None) -> Array:

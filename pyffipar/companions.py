@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -10,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from . import forking
 from .clauses import Clauses, ForeignCall
 from .errors import PyffiparError
 from .handles import call_for_handle, call_once, call_with_handle, describe
@@ -19,7 +19,7 @@ from .symbols import Symbol
 Array = np.ndarray[Any, np.dtype[Any]]
 
 _initialised: set[tuple[str, str]] = set()
-_lock = threading.Lock()
+_lock = forking.Lock()
 
 
 @dataclass(frozen=True, slots=True)

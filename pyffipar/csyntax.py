@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any, NoReturn
 
+from . import forking
 from .tokens import Statement, Token, closing
 
 BASE_TYPES = frozenset(("void", "char", "short", "int", "long", "float", "double", "signed", "unsigned", "_Bool"))
@@ -18,7 +18,7 @@ TAGS = frozenset(("struct", "union", "enum"))
 _ERASED = frozenset(("__restrict", "__restrict__", "__inline", "__inline__", "__extension__"))
 _ATTRIBUTES = frozenset(("__attribute__", "__attribute", "__asm__", "__declspec"))
 
-_PARSER_LOCK = threading.Lock()  # pycparser keeps state between tokens
+_PARSER_LOCK = forking.Lock()  # pycparser keeps state between tokens
 
 
 def parse(statement: Statement, tokens: tuple[Token, ...]) -> Any:
@@ -44,7 +44,8 @@ def parse_definition(statement: Statement, known: Iterable[str]) -> Any:
     from pycparser import c_parser  # as above
 
     used = {token.text for token in statement.tokens[:-1]}
-    prefix = "".join(f"typedef int {name};" for name in sorted(used.intersection(known)))
+    names = used.intersection(known) | set(_member_types(statement.tokens))
+    prefix = "".join(f"typedef int {name};" for name in sorted(names))
     body = _spread(statement.source, statement.tokens)
     try:
         with _PARSER_LOCK:
@@ -52,6 +53,16 @@ def parse_definition(statement: Statement, known: Iterable[str]) -> Any:
     except (c_parser.ParseError, RecursionError) as error:
         _fail_to_parse(statement, str(error))
     return tree.ext[-1]
+
+
+def _member_types(tokens: tuple[Token, ...]) -> Iterator[str]:
+    """Names that stand for the type of a member or typedef, known or not: what they are is looked into later."""
+    for before, token, behind in zip(tokens, tokens[1:], tokens[2:], strict=False):
+        stands = before.text in ("{", ";", "(", ",", "const", "typedef") and (
+            behind.kind == "name" or behind.text == "*"
+        )
+        if stands and token.kind == "name" and token.text not in KEYWORDS:
+            yield token.text
 
 
 def _spread(source: str, tokens: Iterable[Token]) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 
@@ -115,3 +117,14 @@ class ChunkError(PyffiparError, RuntimeError):
 
     def __reduce__(self) -> tuple[type[ChunkError], tuple[str, str, tuple[Failure, ...]]]:
         return type(self), (str(self.args[0]), self.function, self.failures)
+
+
+def note_others(first: BaseException, others: Iterable[BaseException], words: str) -> None:
+    """Keep the errors that were raised beside the first one, which alone can be raised."""
+    for other in others:
+        if other is first:
+            continue
+        if sys.version_info >= (3, 11):
+            first.add_note(f"{words}: {other!r}")
+        else:
+            first.__context__ = other

@@ -52,17 +52,16 @@ def generation() -> int:
     return _generation
 
 
-def in_child(action: Callable[[], object]) -> None:
-    """Do something in every forked child, before anything else runs there."""
+def in_child(action: Callable[[], None]) -> Callable[[], None]:
+    """Do something in every forked child, before anything else runs there; a decorator."""
     if hasattr(os, "register_at_fork"):  # not on Windows, which cannot fork
         os.register_at_fork(after_in_child=action)
+    return action
 
 
+@in_child
 def _begin_anew() -> None:
     global _generation  # noqa: PLW0603 - one per process
     _generation += 1
     for lock in _locks:
         lock._renew()  # noqa: SLF001 - of this module
-
-
-in_child(_begin_anew)

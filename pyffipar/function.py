@@ -15,6 +15,7 @@ from .merging import finish, start
 from .options import Options, checked, current
 from .plan import Outcome, Plan
 from .planning import make_plan
+from .preparing import Prepared, guard
 from .recall import MOST_TEMPLATES, Key, Rebasable, Template, layout_key
 from .roles import Contract
 from .submitting import CallFuture, submit
@@ -82,8 +83,7 @@ class Function:
         >>> again()
         array([3., 2.])
         """
-        prepared = self._prepared(arguments, keywords)
-        return lambda: prepared(None)
+        return self._prepared(arguments, keywords)
 
     def submit(self, *arguments: Any, **keywords: Any) -> CallFuture:
         """Start a call and go on; arguments are checked before this returns, and held until the call has ended.
@@ -170,32 +170,38 @@ class Function:
 
     def _call(self, arguments: tuple[Any, ...], keywords: dict[str, Any], chosen: Options) -> Any:
         """Make a call, by the template of an earlier one where there is one."""
+        threads = chosen.thread_count()
         key = layout_key(self._contract, arguments, keywords) if chosen.executor == "native" else None
         if key is not None:
-            key = (chosen.thread_count(), *key)
+            key = (threads, *key)
             known = self._templates.get(key)
             if known is not None:
-                repeated = known.repeat(arguments, keywords, partial(self._carry_out, chosen=chosen))
+                repeated = known.repeat(arguments, keywords, partial(self._carry_out, chosen=chosen, threads=threads))
                 if repeated is not None:
                     return repeated[0]
         bound = bind(self._contract, arguments, keywords)
         plan = make_plan(self._contract, bound)
-        carry_out: Any = executor(chosen.executor).prepare(plan, self._symbol, chosen.thread_count())
-        results = self._carry_out(plan, plan.outcome, carry_out, chosen)
+        guards = guard(plan)
+        carry_out: Any = executor(chosen.executor).prepare(plan, self._symbol, threads)
+        results = self._carry_out(plan, plan.outcome, carry_out, chosen, threads)
+        del guards
         if key is not None and isinstance(carry_out, Rebasable) and Template.fits(plan, bound):
             if len(self._templates) >= MOST_TEMPLATES:
                 self._templates.clear()
             self._templates[key] = Template(plan, carry_out)
         return results
 
-    def _prepared(
-        self, arguments: tuple[Any, ...], keywords: dict[str, Any]
-    ) -> Callable[[threading.Event | None], Any]:
-        """A call with everything decided; given an event, it ends early when that is set."""
+    def _prepared(self, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> Prepared:
+        """A call with everything decided."""
         plan = self._plan(arguments, keywords)
         chosen = self._options()
-        carry_out = executor(chosen.executor).prepare(plan, self._symbol, chosen.thread_count())
-        return lambda stop: self._carry_out(plan, plan.outcome, carry_out, chosen, stop)
+        threads = chosen.thread_count()
+        lay_out = partial(executor(chosen.executor).prepare, plan, self._symbol, threads)
+
+        def carry_out(run: Callable[[Run], None], stop: threading.Event | None) -> Any:
+            return self._carry_out(plan, plan.outcome, run, chosen, threads, stop)
+
+        return Prepared(self.__name__, lay_out, carry_out, guard(plan))
 
     def _carry_out(
         self,
@@ -203,10 +209,10 @@ class Function:
         outcome: Outcome,
         run: Callable[[Run], None],
         chosen: Options,
+        threads: int,
         stop: threading.Event | None = None,
     ) -> Any:
         """Make the calls of a plan, and merge."""
-        threads = chosen.thread_count()
         start(plan)
         with (
             Watch(plan, chosen.timeout, chosen.progress, stop) as watch,

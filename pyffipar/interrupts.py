@@ -1,8 +1,8 @@
 """Python's signal handlers, held back while what they raise would be lost or would leave workers in the arrays.
 
-What a handler raises (Ctrl-C: KeyboardInterrupt) may come up between any two steps of the main thread. Between C and the
-first line of a Python callback nobody can catch it: ctypes prints it and goes on with a zero. And between two steps of
-the waiting for workers it would end that waiting.
+What a handler raises (Ctrl-C: KeyboardInterrupt) may come up between any two steps of the main thread. Between C and
+the first line of a Python callback nobody can catch it: ctypes prints it and goes on with a zero. And between two steps
+of the waiting for workers it would end that waiting.
 """
 
 from __future__ import annotations
@@ -58,10 +58,11 @@ class Shield:
             kept[number](number, None)
 
     def _restore(self) -> None:
+        if self in _shields:
+            _shields.remove(self)
         for number, handler in reversed(self._kept.items()):
             if signal.getsignal(number) == self._note:  # else somebody has set another one meanwhile
                 signal.signal(number, handler)
-        _shields.remove(self)
 
     def _note(self, number: int, frame: Any) -> None:
         if self.is_open:
@@ -88,11 +89,9 @@ def _in_main_thread() -> bool:
     return threading.get_ident() == threading.main_thread().ident
 
 
+@forking.in_child
 def _drop_in_child() -> None:
     """A thread has forked while the main one, which is not in the child, held handlers back."""
     for shield in reversed(_shields.copy()):
         if shield._owner != threading.get_ident():  # noqa: SLF001 - of this module
             shield._restore()  # noqa: SLF001
-
-
-forking.in_child(_drop_in_child)

@@ -23,7 +23,7 @@ def start(plan: Plan) -> None:
     """Fill private copies with the value that changes nothing; before every run."""
     for merge in plan.outcome.merges:
         if merge.name != RETURNED and merge.reduction.operator != "concat":
-            merge.partials[...] = starting_value(merge.reduction.operator, merge.partials.dtype)
+            merge.partials[...] = starting_value(merge.reduction.operator, merge.partials.dtype, keep=merge.keep)
 
 
 def finish(plan: Plan, outcome: Outcome, functions: Functions) -> Any:
@@ -68,7 +68,7 @@ def _merge_nothing(merge: Merge, joined: dict[str, Array]) -> None:
     """The result of no calls at all."""
     if merge.reduction.operator == "concat":
         joined[merge.name] = merge.into[:0]
-    elif not merge.keep:
+    elif not merge.keep and merge.into.size:  # of no items there may be no identity either
         merge.into[...] = identity(merge.reduction.operator, merge.into.dtype)
 
 
@@ -79,11 +79,13 @@ def _merge(plan: Plan, merge: Merge, starts: Array, lengths: Array, functions: F
     if operator in LOCATORS:
         assert merge.values is not None  # planned together
         merge.into[...] = locate(operator, merge.partials, starts, merge.values, name)
+    elif merge.reduction.is_whole:
+        _merge_whole(plan, merge, functions)
     elif merge.name == RETURNED:
         merge.into[...] = fold_values(operator, merge.partials, lengths, name, merger)
     else:
         chunks = np.moveaxis(merge.partials, len(plan.loop_shape), 0)
-        fold_arrays(operator, chunks, lengths, merge.into, keep=merge.keep, merger=merger)
+        fold_arrays(operator, chunks, lengths, merge.into, name, keep=merge.keep, merger=merger)
 
 
 def _merger(plan: Plan, merge: Merge, functions: Functions) -> Callable[..., Any]:
@@ -104,6 +106,25 @@ def _merger(plan: Plan, merge: Merge, functions: Functions) -> Callable[..., Any
             raise ChunkError(f"{name}: {text}", name) from error
 
     return merged
+
+
+def _merge_whole(plan: Plan, merge: Merge, functions: Functions) -> None:
+    """Hand all partial results to one call of a function, with the chunks as its leading core dimension."""
+    axis = len(plan.loop_shape)
+    partials = merge.partials
+    if merge.keep:
+        partials = np.concatenate([np.expand_dims(np.asarray(merge.into, partials.dtype), axis), partials], axis)
+    if partials.shape[axis] == 1:
+        merge.into[...] = np.take(partials, 0, axis)
+        return
+    known = merge.operands or {}
+    operands = [partials if operand == "_" else known[operand] for operand in merge.reduction.operands]
+    try:
+        merge.into[...] = functions[merge.reduction.operator](*operands)
+    except Exception as error:
+        name = plan.contract.prototype.name
+        text = f"merging by {merge.reduction} failed: {type(error).__name__}: {error}"
+        raise ChunkError(f"{name}: {text}", name) from error
 
 
 def _join(plan: Plan, merge: Merge, starts: Array, lengths: Array) -> Array:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, fields, replace
 from functools import cache
 from typing import Any
 
+from . import nesting
 from .cpus import default_threads
 
 EXECUTORS = ("native", "threads", "serial")
@@ -36,7 +37,9 @@ class Options:
     progress: bool | Callable[[int, int], object] = False
 
     def thread_count(self) -> int:
-        """`threads`, or what stands in for None."""
+        """`threads`, or what stands in for None; 1 inside a foreign call, which is one of many already."""
+        if nesting.depth():
+            return 1
         return _cpus() if self.threads is None else self.threads
 
 
@@ -68,7 +71,8 @@ def checked(base: Options, changes: dict[str, Any]) -> Options:
             raise TypeError(f"there is no option {name}; there are {', '.join(_NAMES)}")
         if name == "executor" and value not in EXECUTORS:
             raise ValueError(f"executor = {value!r}; there are {', '.join(EXECUTORS)}")
-        if name == "threads" and value is not None and (not isinstance(value, int) or value < 1):
+        whole = isinstance(value, int) and not isinstance(value, bool)
+        if name == "threads" and value is not None and (not whole or value < 1):
             raise ValueError(f"threads = {value!r}; at least 1 is wanted, or None for the default")
         if name == "timeout" and value is not None and not value >= 0:
             raise ValueError(f"timeout = {value!r}; seconds are wanted, or None for no limit")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import weakref
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -39,3 +41,18 @@ def identical(one: Array, other: Array) -> bool:
     """Whether two arrays are the same elements in the same order."""
     same = one.ctypes.data == other.ctypes.data and one.strides == other.strides
     return same and one.shape == other.shape and one.dtype == other.dtype
+
+
+def hold(arrays: Iterable[Array]) -> tuple[object, ...]:
+    """What keeps arrays from being resized, as long as it lives.
+
+    A buffer export does not: NumPy looks at weak references only, once ``refcheck=False`` tells it not to count others.
+    """
+    return tuple(weakref.ref(_owner(array)) for array in arrays)
+
+
+def _owner(array: Array) -> Array:
+    """The array that a view is of, however far down."""
+    while isinstance(array.base, np.ndarray):
+        array = array.base
+    return array

@@ -203,7 +203,8 @@ def _with_boundary(statement: Statement, parameter: Parameter, boundary: Boundar
         statement.fail(
             f"boundary: {parameter.name} is written, and nothing is written beyond its ends", parameter.position
         )
-    if lead is None or lead.size is None or lead.stride or -lead.lower < 0 or lead.offset + lead.lower < 0:
+    before, after = (-lead.lower, lead.offset + lead.lower) if lead else (0, 0)
+    if lead is None or lead.size is None or lead.stride or min(before, after) < 0 or before == after == 0:
         statement.fail(f"boundary: {parameter} has no halo, as in {parameter.name}[-1 : n + 2]", parameter.position)
     if parameter.scalar is not None and parameter.scalar.dtype.kind == "V":
         statement.fail(
@@ -214,6 +215,6 @@ def _with_boundary(statement: Statement, parameter: Parameter, boundary: Boundar
         parameter,
         extents=(plain, *parameter.extents[1:]),
         boundary=boundary,
-        before=-lead.lower,
-        after=lead.offset + lead.lower,
+        before=before,
+        after=after,
     )

@@ -17,8 +17,10 @@ import numpy as np
 from .adoption import adopt_scalar
 from .axes import NO_AXES
 from .binding import Bound
+from .clauses import Reduction
 from .executors import Run
 from .kinds import Kind
+from .overlaps import hold
 from .plan import Outcome, Plan, Result
 from .roles import Contract
 
@@ -107,7 +109,7 @@ class Template:
         if bound.axes is not NO_AXES or plan.handles or plan.callbacks or plan.alive or not plan.calls:
             return False
         merges = plan.outcome.merges
-        if any(merge.values is not None or merge.keep or not merge.reduction.is_builtin for merge in merges):
+        if any(merge.values is not None or merge.keep or not _is_plain(merge.reduction) for merge in merges):
             return False
         clauses = plan.contract.prototype.clauses
         if plan.contract.joined or clauses.default or clauses.fixed:
@@ -122,9 +124,11 @@ class Template:
             given[self._results[0].name] = given.pop("out")
         if self._collides(given) or not self._lock.acquire(blocking=False):
             return None
+        guards = hold(value for value in given.values() if isinstance(value, np.ndarray))
         try:
             return (carry_out(self._plan, self._fill(given), self._job),)
         finally:
+            del guards
             self._lock.release()
 
     def _collides(self, given: Mapping[str, Any]) -> bool:
@@ -150,6 +154,11 @@ class Template:
                 self._job.set_constant(name, adopt_scalar(self._where + name, scalar, value))
         merges = self._plan.outcome.merges
         return Outcome(tuple(replace(merge, into=given[merge.name]) for merge in merges), tuple(results))
+
+
+def _is_plain(reduction: Reduction) -> bool:
+    """Whether it takes partial results and nothing else of the call."""
+    return reduction.is_builtin or reduction.operands == ("_",)
 
 
 class _New(NamedTuple):

@@ -133,6 +133,8 @@ def _check_merges(prototype: Prototype) -> None:
             if parameter.kind == "handle":
                 if reduction.is_builtin:
                     fail(prototype, f"{name} is a handle: only a function can merge it", reduction.position)
+                if reduction.is_whole:
+                    fail(prototype, f"{reduction}: handles merge two at a time, as in g(_, _)", reduction.position)
                 continue
             if parameter.direction == "in":
                 fail(prototype, f"{name} is an input, so it has no partial results to merge", reduction.position)

@@ -147,7 +147,7 @@ def scalar(*words: str) -> Scalar | None:
     """
     if len(words) == 1 and words[0] in WELL_KNOWN:
         words = tuple(WELL_KNOWN[words[0]].split())
-    if not _WORDS.issuperset(words):
+    if not _WORDS.issuperset(words) or any(words.count(word) > 1 + (word == "long") for word in words):
         return None
     name = _spell(words)
     if name in _COMPLEX:

@@ -8,6 +8,8 @@ from collections.abc import Callable, Generator
 from concurrent.futures import CancelledError, Future
 from typing import Any
 
+from .starting import start_thread
+
 
 class CallFuture(Future[Any]):
     """The result of a call that runs in the background.
@@ -22,10 +24,11 @@ class CallFuture(Future[Any]):
 
     def cancel(self) -> bool:
         """Ask the call to end; False if it has ended already."""
-        if self.done():
-            return False
-        self._stop_call.set()
-        return True
+        with self._condition:  # so that a call asked to end in time never ends with a result
+            if self.done():
+                return False
+            self._stop_call.set()
+            return True
 
     def __await__(self) -> Generator[Any, None, Any]:
         return asyncio.wrap_future(self).__await__()
@@ -35,17 +38,23 @@ class CallFuture(Future[Any]):
         try:
             result = call(self._stop_call)
         except CancelledError:
-            super().cancel()
-            self.set_running_or_notify_cancel()
+            self._end_cancelled()
         except BaseException as error:  # noqa: BLE001 - raised by result()
             self.set_exception(error)
         else:
-            self.set_result(result)
+            with self._condition:
+                if not self._stop_call.is_set():
+                    self.set_result(result)
+                    return
+            self._end_cancelled()
+
+    def _end_cancelled(self) -> None:
+        super().cancel()
+        self.set_running_or_notify_cancel()
 
 
 def submit(call: Callable[[threading.Event], Any], name: str) -> CallFuture:
     """Make `call` in a thread of its own; it is given an event that is set when it should end."""
     future = CallFuture(threading.Event())
-    # A daemon: the interpreter's end cancels the call instead of waiting for all of it.
-    threading.Thread(target=future._settle, args=(call,), name=f"pyffipar {name}", daemon=True).start()  # noqa: SLF001
+    start_thread(future._settle, (call,), f"pyffipar {name}")  # noqa: SLF001
     return future

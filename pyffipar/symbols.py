@@ -7,13 +7,12 @@ import difflib
 import os
 import stat
 import sys
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from . import libraries
+from . import forking, libraries
 from .errors import LibraryError
 
 LibrarySource: TypeAlias = "str | os.PathLike[str] | ctypes.CDLL | OpenLibrary"
@@ -21,7 +20,7 @@ LibrarySource: TypeAlias = "str | os.PathLike[str] | ctypes.CDLL | OpenLibrary"
 # The loader never unloads what was opened so (where it knows the flag): functions stay callable until the process ends.
 _MODE = ctypes.DEFAULT_MODE | getattr(os, "RTLD_NODELETE", 0)
 
-_lock = threading.Lock()
+_lock = forking.Lock()
 _opened: dict[str, OpenLibrary] = {}  # by path, for ever: the second guard against unloading
 _adopted: dict[int, ctypes.CDLL] = {}  # those that came as CDLL, by handle, likewise
 

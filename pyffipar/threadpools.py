@@ -1,4 +1,4 @@
-"""Living with other thread pools: threadpoolctl sees and limits ours."""
+"""The pool as a whole: its limit, its end, and living with other pools through threadpoolctl."""
 
 from __future__ import annotations
 
@@ -47,6 +47,22 @@ def allow_threads(threads: int) -> None:
         library.pyffipar_set_num_threads(threads)
 
 
+def in_call() -> bool:
+    """Whether this thread is inside a foreign call of the pool, which it cannot be before the library is loaded."""
+    return bool(_native.is_loaded() and _native.library().pyffipar_in_call())
+
+
+def shut_down(wait: float) -> None:
+    """Let the pool begin nothing more, and wait so many seconds for what it runs."""
+    if _native.is_loaded():
+        _native.library().pyffipar_shutdown(int(wait * 1e9))
+
+
+def limited(threads: int) -> int:
+    """As many of the threads a call asks for as threadpoolctl allows; for executors that have no pool of ours."""
+    return min(threads, *_limits) if _limits else threads
+
+
 def _limit(threads: int) -> None:
     """Limit all calls; the default or more lifts the limit, so that options may ask for more threads."""
     default = default_threads()
@@ -66,7 +82,7 @@ def _controller(base: type[Any]) -> type[Any]:
 
         def get_num_threads(self) -> int:
             """Threads a call uses at most: the limit if there is one, else the default."""
-            return min(int(_native.library().pyffipar_get_num_threads()), default_threads())
+            return limited(default_threads())
 
         def set_num_threads(self, num_threads: int) -> None:
             """Limit all calls."""

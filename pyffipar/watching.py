@@ -10,8 +10,11 @@ from concurrent.futures import CancelledError
 from typing import Any
 
 from .errors import MissingExtraError
+from .forking import in_child
 from .handles import keep_for_ever
+from .interrupts import Shield
 from .plan import Plan
+from .threadpools import shut_down
 
 # A call looks after signals, deadline and progress this often; a Ctrl-C waits so long at most, and for running chunks.
 SLICE = 0.05  # s
@@ -52,18 +55,37 @@ class Watch:
         self._stop = stop
         self._progress = _bar(plan) if progress is True else progress or None
         self._dropped = False
+        self._shield = Shield()
+        self._thread = threading.get_ident()
 
     def __enter__(self) -> Watch:  # noqa: PYI034 - nobody derives from it
         if _closing.is_set():
             raise RuntimeError(f"{self._name}: the interpreter is ending, so no call is started")
+        for callback in self._plan.callbacks:
+            callback.forget()
         _running.add(self)
-        self._show(0)
+        try:
+            if self._plan.callbacks:
+                self.hold_signals()
+            self._show(0)
+            if self._stop is not None:
+                self.look(0)
+        except BaseException:
+            self.__exit__()
+            raise
         return self
 
     def __exit__(self, *_: object) -> None:
         _running.discard(self)
-        if isinstance(self._progress, _Bar):
-            self._progress.close()
+        try:
+            if isinstance(self._progress, _Bar):
+                self._progress.close()
+        finally:
+            self._shield.end()
+
+    def hold_signals(self) -> None:
+        """From now on what signals ask for is done by `look` and at the end: Ctrl-C ends no waiting for workers."""
+        self._shield.begin()
 
     def patience(self) -> float:
         """Seconds until the next look."""
@@ -83,9 +105,8 @@ class Watch:
         Exception
             What a Python callback raised.
         """
-        self._show(done)
-        for callback in self._plan.callbacks:
-            callback.reraise()
+        self._shield.deliver()
+        self.finished(done)
         if self._dropped or (self._stop is not None and self._stop.is_set()):
             raise CancelledError(f"{self._name}: cancelled after {done} of {self._plan.calls} calls")
         if self._deadline is not None and time.monotonic() >= self._deadline:
@@ -98,6 +119,10 @@ class Watch:
         self._show(done)
         for callback in self._plan.callbacks:
             callback.reraise()
+
+    def is_in_this_thread(self) -> bool:
+        """Whether the call was made by this thread."""
+        return self._thread == threading.get_ident()
 
     def drop(self) -> None:
         """Ask for the end of the call, because the interpreter ends."""
@@ -119,10 +144,17 @@ def _leave() -> None:
     for watch in _running.copy():
         watch.drop()
     deadline = time.monotonic() + LEAVE
+    shut_down(LEAVE)
     while _running and time.monotonic() < deadline:
         time.sleep(0.005)
     for watch in _running.copy():
         watch.never_free()
+
+
+@in_child
+def _stay() -> None:
+    """Forget the calls of threads that are not in this child: nobody will end them."""
+    _running.intersection_update([watch for watch in _running if watch.is_in_this_thread()])
 
 
 class _Bar:

@@ -6,6 +6,7 @@ Examples
 
     python scripts/bench.py lift             a scalar function over arrays
     python scripts/bench.py lift --json      the same as JSON
+    python scripts/bench.py kernels          the built-in kernels against the memory and their peers
     python scripts/bench.py all --quick      small inputs: that it runs, not what it says
 """
 
@@ -18,7 +19,7 @@ from importlib import import_module
 
 from benchmarks import harness
 
-SUBJECTS = ("lift",)
+SUBJECTS = ("lift", "kernels")
 
 
 def main() -> int:

@@ -100,13 +100,15 @@ def works(data: Array) -> Iterator[Work]:
     """What the demo does with `data`, an array of bytes."""
     z = pf.load("z", ZLIB)
     k = pf.compile(SOURCE, KERNELS)
-    yield Work("zlib crc32 of it all", z.crc32, (0, data), lambda result: int(result) == zlib.crc32(data))
+    yield Work("zlib crc32 of it all", z.crc32, (0, data), lambda result: int(result) == zlib.crc32(data.data))
     blocks = data[: len(data) // MIB * MIB].reshape(-1, MIB)
     yield Work("zlib adler32 of each MiB", z.adler32, (1, blocks), lambda result: result.tolist() == _adlers(blocks))
     yield Work("histogram of bytes", k.histogram, (data,), lambda result: bool((result == _counts(data)).all()))
     half = len(data) // 4
     x, y = data[: 4 * half].view(np.int16).reshape(2, half)
-    yield Work("dot product of the halves", k.dot, (x, y), lambda result: bool(np.isclose(result, _dot(x, y), rtol=1e-9)))
+    yield Work(
+        "dot product of the halves", k.dot, (x, y), lambda result: bool(np.isclose(result, _dot(x, y), rtol=1e-9))
+    )
     yield Work("moving average of 5", k.smooth, (data,), lambda result: _is_smooth(data, result))
 
 
@@ -173,7 +175,10 @@ def table(outcomes: Sequence[Outcome]) -> str:
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     lines = []
     for row in rows:
-        cells = [cell.rjust(width) if 2 <= i <= 3 else cell.ljust(width) for i, (cell, width) in enumerate(zip(row, widths, strict=True))]
+        cells = [
+            cell.rjust(width) if 2 <= i <= 3 else cell.ljust(width)
+            for i, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ]
         lines.append("  ".join(cells).rstrip())
     return "\n".join(lines)
 
@@ -228,7 +233,9 @@ def options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=str(__doc__).split("\n", maxsplit=1)[0])
     parser.add_argument("files", nargs="*", metavar="FILE", help="data to work on; the system's own files by default")
     parser.add_argument("--threads", type=int, default=pf.current_options().thread_count(), help="default: %(default)s")
-    parser.add_argument("--size", type=int, default=256, metavar="MIB", help="of the system's files; default: %(default)s")
+    parser.add_argument(
+        "--size", type=int, default=256, metavar="MIB", help="of the system's files; default: %(default)s"
+    )
     parser.add_argument("--repeats", type=int, default=5, help="the median is shown; default: %(default)s")
     chosen = parser.parse_args(arguments)
     if min(chosen.threads, chosen.size, chosen.repeats) < 1:

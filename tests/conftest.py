@@ -8,6 +8,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# How long an example takes depends on what else the machine does; a hang ends at pytest's timeout.
+settings.register_profile("unhurried", deadline=None)
+settings.load_profile("unhurried")
 
 CHECKOUT = Path(__file__).parents[1].resolve()
 

@@ -23,7 +23,9 @@ def reductions(clauses: str) -> dict[str, tuple[str, tuple[str, ...]]]:
     return {name: (one.operator, one.operands) for name, one in read(clauses).reductions.items()}
 
 
-@pytest.mark.parametrize("operator", ["+", "*", "min", "max", "&", "|", "^", "&&", "||", "mean", "hypot", "first", "last", "concat"])
+@pytest.mark.parametrize(
+    "operator", ["+", "*", "min", "max", "&", "|", "^", "&&", "||", "mean", "hypot", "first", "last", "concat"]
+)
 def test_operators_of_reductions(operator: str) -> None:
     assert reductions(f"reduction({operator})") == {"": (operator, ())}
     assert reductions(f"reduction({operator}: y, z)") == {"y": (operator, ()), "z": (operator, ())}
@@ -109,32 +111,50 @@ _REDUCTIONS = (
     "there are +, *, min, max, &, |, ^, &&, ||, mean, hypot, first, last, concat, argmin(array), argmax(array), "
     "and functions as in g(_, _): earlier and later partial"
 )
+_UNSAID = (
+    "does not say what merges: a function takes _ twice, the earlier and the later partial, "
+    "or once, all partials as one array"
+)
 _CHUNK = "chunk(step = 64, min = 1, max = 4096)"
 _STATUS = "status(0) or status(0, function) or status(size)"
-_PRIVATE = "private(handle = clone, free)"
+_PRIVATE = "private(handle = clone, free, reset)"
 _BOUNDARY = "boundary(reflect) or boundary(constant(0): array)"
 
 # clause, message, and the character the caret stands under, counted from the clause
 REFUSED = [
-    ("oops(3)", "unknown clause oops; there are reduction, split, in, out, inout, chunk, fixed, default, carry, "
-     "linear, status, private, boundary, init", 0),
+    (
+        "oops(3)",
+        (
+            "unknown clause oops; there are reduction, split, in, out, inout, chunk, fixed, default, carry, "
+            "linear, status, private, boundary, init"
+        ),
+        0,
+    ),
     ("splitt(n)", "unknown clause splitt; did you mean split?", 0),
     ("3", "unexpected 3 behind the parameters: clauses or ; follow here", 0),
     ("-> int", "unexpected - behind the parameters: clauses or ; follow here", 0),
     ("= 3", "unexpected = behind the parameters: clauses or ; follow here", 0),
-    ("reduction", "reduction wants brackets: reduction(+ or reduction(+: array)", 0),
+    ("reduction", "reduction wants brackets: reduction(+) or reduction(+: array)", 0),
     ("split(n) chunk", f"chunk wants brackets: {_CHUNK}", 9),
-    ("reduction()", "reduction() is not of the form reduction(+ or reduction(+: array)", 0),
-    ("reduction(+: )", "reduction(+:) is not of the form reduction(+ or reduction(+: array)", 0),
-    ("reduction(+: y: z)", "reduction(+: y: z) is not of the form reduction(+ or reduction(+: array)", 0),
-    ("reduction(+: y[3])", "reduction(+: y[3]) is not of the form reduction(+ or reduction(+: array)", 13),
+    ("reduction()", "reduction() is not of the form reduction(+) or reduction(+: array)", 0),
+    ("reduction(+: )", "reduction(+:) is not of the form reduction(+) or reduction(+: array)", 0),
+    ("reduction(+: y: z)", "reduction(+: y: z) is not of the form reduction(+) or reduction(+: array)", 0),
+    ("reduction(+: y[3])", "reduction(+: y[3]) is not of the form reduction(+) or reduction(+: array)", 13),
     ("reduction(+: y, y)", "reduction: y is named twice", 0),
     ("reduction(+) reduction(*)", "reduction: the returned value is named twice", 13),
     ("reduction(-: y)", f"unknown reduction -; {_REDUCTIONS}", 10),
     ("reduction(median: y)", f"unknown reduction median; {_REDUCTIONS}", 10),
     ("reduction(+(_, _))", f"unknown reduction +(_,_); {_REDUCTIONS}", 10),
-    ("reduction(g(_))", "g(_) does not say what merges: a function takes _ twice, the earlier and the later partial", 10),
-    ("reduction(min(_, _))", "min(_,_) does not say what merges: a function takes _ twice, the earlier and the later partial", 10),
+    (
+        "reduction(g(n))",
+        f"g(n) {_UNSAID}",
+        10,
+    ),
+    (
+        "reduction(min(_, _))",
+        f"min(_,_) {_UNSAID}",
+        10,
+    ),
     ("reduction(argmin(x, y))", "argmin names one array: argmin(x)", 10),
     ("split(n) split(n)", "split is given twice", 9),
     ("split(n, a)", "split(n, a) is not of the form split(n) or split()", 0),
@@ -199,7 +219,7 @@ REFUSED = [
     ("init(3)", "init(3) is not of the form init(function)", 5),
     ("init(a, b)", "init(a, b) is not of the form init(function)", 0),
     ("init(a) init(b)", "init is given twice", 8),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("clause", "message", "place"), REFUSED, ids=[clause for clause, *_ in REFUSED])

@@ -67,7 +67,7 @@ def test_a_wrong_bit_is_told_by_the_exit_status(
 ) -> None:
     works = list(demo.works(demo.load([str(file)], 0)))
     wrong = demo.Work(works[0].name, works[0].function, works[0].arguments, lambda result: int(result) == 1)
-    monkeypatch.setattr(demo, "works", lambda data: [wrong])
+    monkeypatch.setattr(demo, "works", lambda _: [wrong])
     assert demo.main([str(file), "--repeats", "1"]) == 1
     told = capsys.readouterr().out
     assert told.count("WRONG") == 3
@@ -81,7 +81,7 @@ def test_an_executor_with_other_bits_is_named(
         def options(self, executor: str, threads: int) -> object:
             return lambda: np.float64(-0.0 if executor == "native" else 0.0)
 
-    monkeypatch.setattr(demo, "works", lambda data: [demo.Work("zero", Odd(), (), lambda result: result == 0)])
+    monkeypatch.setattr(demo, "works", lambda _: [demo.Work("zero", Odd(), (), lambda result: result == 0)])
     assert demo.main([str(file), "--repeats", "1"]) == 1
     rows = capsys.readouterr().out.split("\n")
     assert [" DIFFER " in row for row in rows if "right" in row] == [False, False, True]

@@ -49,7 +49,9 @@ def test_any_position_in_any_text_has_a_line_and_a_column(text: str, position: i
     if text:
         line = text.split("\n")[error.line - 1]
         assert 1 <= error.column <= len(line) + 1
-        assert sum(len(before) + 1 for before in text.split("\n")[: error.line - 1]) + error.column - 1 == error.position
+        assert (
+            sum(len(before) + 1 for before in text.split("\n")[: error.line - 1]) + error.column - 1 == error.position
+        )
     assert str(error).startswith("wrong")
 
 

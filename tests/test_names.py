@@ -39,9 +39,7 @@ def test_typedefs_of_numbers(text: str, word: str, dtype: str) -> None:
 
 def test_a_struct_has_the_layout_c_gives_it() -> None:
     dtype = dtype_of("typedef struct { char flag; double x, y; short k[2][3]; unsigned char last; } item;", "item")
-    expected = np.dtype(
-        [("flag", "i1"), ("x", "f8"), ("y", "f8"), ("k", "i2", (2, 3)), ("last", "u1")], align=True
-    )
+    expected = np.dtype([("flag", "i1"), ("x", "f8"), ("y", "f8"), ("k", "i2", (2, 3)), ("last", "u1")], align=True)
     assert dtype == expected
     assert dtype.itemsize == 40
 

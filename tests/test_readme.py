@@ -1,4 +1,4 @@
-"""The README tells the truth: its Python runs and gives what it says, its commands are whole and are the ones tested."""
+"""The README tells the truth: its Python gives what it says, its commands are whole and are the ones tested."""
 
 from __future__ import annotations
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pytest
@@ -61,7 +62,8 @@ class Signature:
         """Arguments for `items` calls: extreme integers, floating values that all their sums hold exactly."""
         found = []
         for kind in self.arguments:
-            dtype = np.dtype(TYPES[kind])
+            dtype: np.dtype[Any] = np.dtype(TYPES[kind])
+            column: list[Any]
             if kind == "bool":
                 column = [chance.random() < 0.5 for _ in range(items)]
             elif kind in INTEGERS:

@@ -21,6 +21,9 @@ inline nanoseconds now() noexcept {
 
 // When `span` will be over; `never` stays never.
 inline nanoseconds after(nanoseconds span) noexcept {
+    if (span == never) {
+        return never;
+    }
     const nanoseconds start = now();
     return span > never - start ? never : start + span;
 }

@@ -69,12 +69,11 @@ execution::progress execution::work_alone(nanoseconds deadline) {
             return progress::shared;
         }
         const nanoseconds begin = since_;
-        for (const std::int64_t end = std::min(tasks_, next_ + batch); next_ < end;) {
-            ++unmeasured_;
-            if (!body_.run_task(next_++, 0)) {
-                is_cancelled_.store(true, std::memory_order_relaxed);
-                break;
-            }
+        const std::int64_t first = next_;
+        next_ = std::min(tasks_, first + batch);
+        unmeasured_ = next_ - first;
+        if (!body_.run_tasks(first, next_, 0)) {
+            is_cancelled_.store(true, std::memory_order_relaxed);
         }
         measure(now());
         if (since_ >= deadline && next_ < tasks_) {
@@ -133,10 +132,12 @@ bool execution::work_shared(nanoseconds deadline) {
     std::int64_t batch = 1;
     nanoseconds begin = since_;
     ticket_view claimed{};
-    while (slot.tickets.claim(epoch, claimed)) {
-        const bool goes_on = body_.run_task(slot.end - claimed.tasks, 0);
-        ended += 1 + (goes_on ? 0 : slot.tickets.drop(epoch));
-        if (++unmeasured_ < batch) {
+    while (const std::int64_t count = slot.tickets.claim(epoch, slot.claim_size(), claimed)) {
+        const std::int64_t first = slot.end - claimed.tasks;
+        const bool goes_on = body_.run_tasks(first, first + count, 0);
+        ended += count + (goes_on ? 0 : slot.tickets.drop(epoch));
+        unmeasured_ += count;
+        if (unmeasured_ < batch) {
             continue;
         }
         measure(now());

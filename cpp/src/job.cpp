@@ -3,10 +3,17 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <cstdio>
+#include <exception>
 #include <memory>
 #include <new>
 #include <stdexcept>
+#include <thread>
+
+#if defined(__GLIBCXX__)
+#include <cxxabi.h>
+#endif
 
 #include "gate.hpp"
 #include "status.hpp"
@@ -15,6 +22,14 @@ namespace pyffipar {
 namespace {
 
 thread_local bool in_call = false;
+
+#if defined(__GLIBCXX__)
+[[noreturn]] void sleep_for_ever() noexcept {
+    for (;;) {
+        std::this_thread::sleep_for(std::chrono::hours(1));
+    }
+}
+#endif
 
 class in_call_scope {
   public:
@@ -73,14 +88,14 @@ void running_job::remember_cost() noexcept {
     known.store(before <= 0 ? measured : before + weight * (measured - before), std::memory_order_relaxed);
 }
 
-bool running_job::run_task(std::int64_t task, std::int64_t participant) noexcept {
+bool running_job::run_tasks(std::int64_t first, std::int64_t last, std::int64_t participant) noexcept {
     const in_call_scope inside;
     member &self = members_[participant];
     if (!self.frame.is_prepared()) {
         self.frame.prepare(participant);
     }
     std::int64_t ended = 0;
-    const bool is_good = run_calls(self.frame, plan_.tasks.first(task), plan_.tasks.last(task), ended);
+    const bool is_good = run_calls(self.frame, plan_.tasks.first(first), plan_.tasks.last(last - 1), ended);
     const std::int64_t before = self.calls_ended.load(std::memory_order_relaxed);
     self.calls_ended.store(before + ended, std::memory_order_relaxed); // nobody else writes it
     return is_good;
@@ -102,6 +117,14 @@ bool running_job::run_calls(worker_frame &frame, std::int64_t first, std::int64_
             ended += run.count;
         }
         return true;
+#if defined(__GLIBCXX__)
+    } catch (abi::__forced_unwind &) {
+        // pthread_exit(). Python does it to threads that come back to it after its end, in callbacks.
+        if (gate::is_closed()) {
+            sleep_for_ever(); // the process is about to end, and nobody waits any more
+        }
+        std::terminate(); // a thread that a foreign function ended: its job would never end
+#endif
     } catch (const std::exception &thrown) {
         frame.error = errno;
         return fail(PYFFIPAR_EXCEPTION, thrown.what());

@@ -25,7 +25,7 @@ class running_job final : public work {
     pyffipar_status advance(nanoseconds slice);
     void cancel() noexcept { execution_.cancel(); }
 
-    bool run_task(std::int64_t task, std::int64_t participant) noexcept override;
+    bool run_tasks(std::int64_t first, std::int64_t last, std::int64_t participant) noexcept override;
 
   private:
     // One participant, in cache lines of its own.

@@ -87,6 +87,22 @@ bool is_plain(const pyffipar_argument &argument, std::int32_t type, std::int32_t
            (argument.flags & PYFFIPAR_SWAPPED) == 0;
 }
 
+// Calls handed out together: no more than the job says, and so few that who has to stop, stops soon. Nothing
+// is looked at within a task: neither clock nor cancelling.
+std::int64_t handed_out(const pyffipar_job &job) noexcept {
+    constexpr double longest_task = 1e6; // ns
+    constexpr std::int64_t most = 4096;  // even of the cheapest; what was learnt of a function may not hold
+    constexpr std::int64_t most_unknown = 16;
+    const double items =
+        job.length > 0 ? static_cast<double>(job.length) / static_cast<double>(job.chunks) : 1;
+    const double cost = items * job.function->item_cost.load(std::memory_order_relaxed);
+    if (cost <= 0) {
+        return std::min(job.grain, most_unknown);
+    }
+    const double wanted = std::clamp(longest_task / cost, 1.0, static_cast<double>(most));
+    return std::min(job.grain, static_cast<std::int64_t>(wanted));
+}
+
 class planner {
   public:
     planner(const pyffipar_job &job, std::int64_t calls, arena &memory) : job_(job), memory_(memory) {
@@ -95,7 +111,7 @@ class planner {
         plan_.cut = grid{job.length, job.chunk, job.chunks};
         plan_.calls = calls;
         plan_.declared_tasks = task_grid{calls, job.grain};
-        plan_.tasks = task_grid::at_most(calls, job.grain, ticket_view::most_tasks);
+        plan_.tasks = task_grid::at_most(calls, handed_out(job), ticket_view::most_tasks);
         plan_.threads = std::min({job.threads, pool::most_threads(), plan_.tasks.count()});
     }
 

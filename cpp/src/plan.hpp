@@ -38,7 +38,8 @@ struct moving_argument {
 
 // Whether an argument reads beyond the ends of its array.
 inline bool has_boundary(const pyffipar_argument &argument) noexcept {
-    return argument.boundary != PYFFIPAR_NONE;
+    return argument.boundary != PYFFIPAR_NONE &&
+           (argument.kind == PYFFIPAR_ADDRESS || argument.kind == PYFFIPAR_BUFFER);
 }
 
 struct job_plan {

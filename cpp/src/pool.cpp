@@ -19,6 +19,9 @@ constexpr nanoseconds worker_spin = 30'000;
 // Where the system gives no further thread, it is not asked again with every job: but it may have some later.
 constexpr nanoseconds patience = 500'000'000;
 
+// Tasks that cost less are claimed together: so much does it cost when several threads claim at once.
+constexpr nanoseconds claim_worth = 1'000;
+
 std::atomic<pool *> current{nullptr};
 std::atomic<pool *> forgotten{nullptr};
 std::atomic<std::uint64_t> forks{0};
@@ -31,6 +34,12 @@ std::atomic<pool::starter> thread_starter{start_detached};
 #endif
 
 } // namespace
+
+std::int64_t job_slot::claim_size() const noexcept {
+    constexpr std::int64_t share = 8; // of what each thread would get if all got the same
+    const nanoseconds cost = std::max<nanoseconds>(1, task_cost.load(std::memory_order_relaxed));
+    return std::min(claim_worth / cost, tickets.look().tasks / (share * (seats + 1)));
+}
 
 pool *make_pool() {
     auto made = std::make_unique<pool>();
@@ -152,11 +161,15 @@ void pool::enter(void *self) noexcept { static_cast<pool *>(self)->work_for_ever
 
 void pool::work_for_ever() {
     is_summoning_.store(false, std::memory_order_relaxed);
+    const std::uint64_t born = generation();
     for (;;) {
         // Looked at before the search: a job published during it shows as a change.
         const std::uint64_t seen = posted_.load(std::memory_order_seq_cst);
         if (!serve_any(seen)) {
             wait_for_jobs(seen);
+        }
+        if (generation() != born) {
+            return; // a foreign function forked on this thread: it is the child's only one, so the child ends
         }
     }
 }
@@ -182,10 +195,17 @@ void pool::serve(job_slot &slot, ticket_view joined) {
     const fp_scope callers_state(slot.fp);
     std::int64_t ended = 0;
     ticket_view claimed = joined;
+    std::int64_t count = 1;
+    const std::uint64_t before = generation();
     do {
-        const bool goes_on = slot.body->run_task(slot.end - claimed.tasks, participant);
-        ended += 1 + (goes_on ? 0 : slot.tickets.drop(joined.epoch));
-    } while (participant < most_threads() && slot.tickets.claim(joined.epoch, claimed));
+        const std::int64_t first = slot.end - claimed.tasks;
+        const bool goes_on = slot.body->run_tasks(first, first + count, participant);
+        ended += count + (goes_on ? 0 : slot.tickets.drop(joined.epoch));
+        if (participant >= most_threads() || generation() != before) {
+            break;
+        }
+        count = slot.tickets.claim(joined.epoch, slot.claim_size(), claimed);
+    } while (count > 0);
     slot.finished.arrive(ended); // from here on the slot may belong to another job
 }
 

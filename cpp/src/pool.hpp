@@ -23,9 +23,10 @@ constexpr nanoseconds worth_sharing = 10'000;
 // Something made of numbered tasks.
 class work {
   public:
-    // Run one task as participant 0 (the caller) to threads - 1; one participant runs one task at a time.
-    // False drops all tasks that have not begun.
-    virtual bool run_task(std::int64_t task, std::int64_t participant) noexcept = 0;
+    // Run the tasks [first, last) in order, as participant 0 (the caller) to threads - 1, who each do one
+    // such thing at a time. False, which may come before all of them have begun, drops all tasks that have
+    // not begun.
+    virtual bool run_tasks(std::int64_t first, std::int64_t last, std::int64_t participant) noexcept = 0;
 
   protected:
     ~work() = default;
@@ -41,6 +42,11 @@ struct alignas(64) job_slot {
     std::int64_t end = 0;   // one past the last task
     std::int64_t seats = 0; // workers that may join, at most
     fp_state fp{};
+
+    // Tasks to claim at once: several where one costs less than claiming it, but never many of those that are
+    // left.
+    std::int64_t claim_size() const noexcept;
+
     alignas(64) latch finished;
     std::atomic<bool> is_attended{false}; // the caller is at work or waiting, not away between two slices
 };

@@ -1,6 +1,7 @@
 // The one word that hands out a job's tasks and its workers' seats; claims of another epoch cannot succeed.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <cstdint>
 
@@ -50,12 +51,15 @@ class ticket {
         });
     }
 
-    // Take one more task of `epoch`.
-    bool claim(std::uint32_t epoch, ticket_view &before) noexcept {
-        return replace(before, [epoch](ticket_view view, ticket_view &then) {
-            then = ticket_view{view.epoch, view.seats, view.tasks - 1};
+    // Take up to `wanted` more tasks of `epoch`, at least one. Returns how many; 0 if none is left.
+    std::int64_t claim(std::uint32_t epoch, std::int64_t wanted, ticket_view &before) noexcept {
+        std::int64_t taken = 0;
+        const bool any = replace(before, [&](ticket_view view, ticket_view &then) {
+            taken = std::min(std::max<std::int64_t>(wanted, 1), view.tasks);
+            then = ticket_view{view.epoch, view.seats, view.tasks - taken};
             return view.epoch == epoch && view.tasks > 0;
         });
+        return any ? taken : 0;
     }
 
     // Take all tasks of `epoch` that are left, to leave them undone. Returns how many.

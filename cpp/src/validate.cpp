@@ -83,7 +83,7 @@ bool is_packed(const pyffipar_argument &argument) {
         if ((d == 0 || argument.core_shape[d] > 1) && argument.core_strides[d] != packed) {
             return false;
         }
-        packed *= argument.core_shape[d];
+        packed = d == 0 ? packed : checked_product(packed, argument.core_shape[d], "bytes of a core");
     }
     return true;
 }

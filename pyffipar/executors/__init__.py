@@ -1,25 +1,20 @@
-"""The ways to carry out a plan, by name; each is imported when it is first used."""
+"""The ways to carry out a plan, by name.
+
+All are imported at once: a process that forks while another thread imports something leaves its child unable to do so.
+"""
 
 from __future__ import annotations
 
-from functools import cache
-
 from .base import Executor, Run
+from .native import Native
+from .serial import Serial
+from .threads import Threads
 
 __all__ = ["Executor", "Run", "executor"]
 
+_EXECUTORS: dict[str, Executor] = {"native": Native(), "threads": Threads(), "serial": Serial()}
 
-@cache
+
 def executor(name: str) -> Executor:
     """The executor called `name`."""
-    if name == "serial":
-        from . import serial
-
-        return serial.Serial()
-    if name == "threads":
-        from . import threads
-
-        return threads.Threads()
-    from . import native
-
-    return native.Native()
+    return _EXECUTORS[name]

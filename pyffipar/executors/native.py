@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
+from concurrent.futures import CancelledError
 from ctypes import byref, c_int32, c_int64, c_void_p
 from functools import cache
 from typing import Any, NoReturn
@@ -52,7 +52,6 @@ class Job:
         self._handles: list[tuple[_native.Argument, str]] = []
         self._targets: dict[str, _native.Argument] = {}
         self._scalars = {argument.name: argument.scalar for argument in plan.arguments}
-        self._lock = threading.Lock()
         arguments = (_native.Argument * max(1, len(plan.arguments)))()
         for target, argument in zip(arguments, plan.arguments, strict=False):
             self._fill(target, argument)
@@ -78,12 +77,11 @@ class Job:
 
     def __call__(self, run: Run) -> None:
         """Run to the end, looking after signals on the way; when this returns or raises no call is running."""
-        with self._lock:  # two threads that run the same prepared call take turns
-            for target, name in self._handles:
-                target.base = run.handles[name].ctypes.data
-            status = self._run(run.watch)
-            if status != _native.Status.DONE:
-                self._fail(run, status)
+        for target, name in self._handles:
+            target.base = run.handles[name].ctypes.data
+        status = self._run(run.watch)
+        if status != _native.Status.DONE:
+            self._fail(run, status)
 
     def rebase(self, name: str, array: Array) -> None:
         """Let an argument, or the returned value, lie in another array of the same layout."""
@@ -103,22 +101,27 @@ class Job:
         try:
             status: int = self._library.pyffipar_run(reference, int(watch.patience() * 1e9))
             while status == _native.Status.PENDING:
+                watch.hold_signals()
                 watch.look(job.calls_done)
                 status = self._library.pyffipar_resume(reference, int(watch.patience() * 1e9))
         finally:
             if job.state:
-                self._drain()
+                self._drain(watch)
         watch.finished(job.calls_done)
         return status
 
-    def _drain(self) -> None:
-        """Drop what has not begun and wait for what runs; the exception on its way out is not replaced."""
+    def _drain(self, watch: Watch) -> None:
+        """Drop what has not begun and wait for what runs, whatever interrupts the waiting: the arrays are in use."""
+        interrupted: BaseException | None = None
         while self._job.state:
             try:
+                watch.hold_signals()
                 self._library.pyffipar_cancel(byref(self._job))
                 self._library.pyffipar_resume(byref(self._job), _native.WAIT_FOREVER)
-            except KeyboardInterrupt:  # pressed again: the arrays are still in use
-                continue
+            except BaseException as error:  # noqa: BLE001 - raised again below
+                interrupted = error
+        if interrupted is not None:
+            raise interrupted
 
     def _fill(self, target: _native.Argument, argument: Argument) -> None:
         """Lay out one argument, or the result."""
@@ -209,6 +212,8 @@ class Job:
         """Turn a status into the exception it stands for."""
         if status == _native.Status.NO_MEMORY:
             raise MemoryError(_native.last_error())
+        if status == _native.Status.CANCELLED:  # not by this call: the interpreter is ending
+            raise CancelledError(f"{self._plan.contract.prototype.name}: {_native.last_error()}")
         if status != _native.Status.FAILED:
             raise RuntimeError(f"pyffipar's native library: {_native.last_error()}")
         count = min(self._job.failure_count, MAX_FAILURES)

@@ -12,6 +12,7 @@ import numpy as np
 from ..boundaries import places
 from ..errors import Failure
 from ..kinds import Kind
+from ..nesting import inside
 from ..plan import Argument, Plan
 from ..scalars import Scalar
 from ..symbols import Symbol
@@ -34,6 +35,7 @@ class Serial:
             run.watch.look(number)
             failure = caller.call(number, worker=0)
             if failure is not None:
+                run.watch.finished(number + 1)  # a callback's exception is why the call failed
                 raise chunk_error(run, (failure,))
         run.watch.finished(run.plan.calls)
 
@@ -58,7 +60,8 @@ class Caller:
         with ExitStack() as written:
             values = [frame.value(argument, written) for argument in plan.arguments]
             ctypes.set_errno(0)
-            result = self._function(*values)
+            with inside:
+                result = self._function(*values)
             errno = ctypes.get_errno()
         if plan.status is not None:
             expected = plan.status.expected

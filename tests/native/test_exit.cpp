@@ -43,9 +43,10 @@ struct with_destructor {
     ~with_destructor() { memory.clear(); }
 } destroyed_at_exit;
 
-const std::vector<pyffipar_argument> none;
-const std::vector<std::int64_t> two{2};
-const std::vector<std::int64_t> endless{std::int64_t{1} << 40};
+// Never destroyed: the jobs that read them outlive main().
+const auto &none = *new std::vector<pyffipar_argument>;
+const auto &two = *new std::vector<std::int64_t>{2};
+const auto &endless = *new std::vector<std::int64_t>{std::int64_t{1} << 40};
 
 // Jobs live on until the end: their owners are detached threads.
 void work_in_background(void (*function)(), const std::vector<std::int64_t> &shape) {
@@ -73,7 +74,8 @@ void make(const std::string &state) {
         std::this_thread::sleep_for(std::chrono::milliseconds(5));
     } else if (state == "pending") {
         static pyffipar_job left;
-        left = job_of(*new foreign(nothing, PYFFIPAR_VOID, {}), none, endless);
+        static const auto *const called = new foreign(nothing, PYFFIPAR_VOID, {}); // as long as the job
+        left = job_of(*called, none, endless);
         check(pyffipar_run(&left, 1000) == PYFFIPAR_PENDING, "pending");
     } else if (state == "parked") {
         std::this_thread::sleep_for(std::chrono::milliseconds(5));

@@ -22,8 +22,11 @@ class tasks_of final : public work {
   public:
     using body_type = std::function<bool(std::int64_t task, std::int64_t participant)>;
     explicit tasks_of(body_type body) : body_(std::move(body)) {}
-    bool run_task(std::int64_t task, std::int64_t participant) noexcept override {
-        return body_(task, participant);
+    bool run_tasks(std::int64_t first, std::int64_t last, std::int64_t participant) noexcept override {
+        while (first < last && body_(first, participant)) {
+            ++first;
+        }
+        return first == last;
     }
 
   private:

@@ -18,17 +18,27 @@ void seats_and_tasks_run_out() {
     check(tickets.join(before) && before.seats == 2 && before.tasks == 3, "first seat");
     check(tickets.join(before) && before.seats == 1 && before.tasks == 2, "second seat");
     check(!tickets.join(before), "no third seat");
-    check(tickets.claim(epoch, before) && before.tasks == 1, "last task");
-    check(!tickets.claim(epoch, before), "no task left");
+    check(tickets.claim(epoch, 1, before) == 1 && before.tasks == 1, "last task");
+    check(tickets.claim(epoch, 1, before) == 0, "no task left");
+}
+
+void several_tasks_are_claimed_at_once() {
+    ticket tickets;
+    const std::uint32_t epoch = tickets.open(0, 10);
+    ticket_view before{};
+    check(tickets.claim(epoch, 4, before) == 4 && before.tasks == 10, "four of ten");
+    check(tickets.claim(epoch, 0, before) == 1 && before.tasks == 6, "one at least");
+    check(tickets.claim(epoch, 100, before) == 5 && before.tasks == 5, "what is left at most");
+    check(tickets.claim(epoch, 100, before) == 0, "which is nothing then");
 }
 
 void a_late_claim_takes_nothing_of_the_next_epoch() {
     ticket tickets;
     const std::uint32_t old_epoch = tickets.open(1, 1);
     ticket_view before{};
-    check(tickets.claim(old_epoch, before), "the only task");
+    check(tickets.claim(old_epoch, 1, before) == 1, "the only task");
     const std::uint32_t next_epoch = tickets.open(1, 5);
-    check(!tickets.claim(old_epoch, before), "a worker of the old epoch comes too late");
+    check(tickets.claim(old_epoch, 1, before) == 0, "a worker of the old epoch comes too late");
     check(tickets.drop(old_epoch) == 0, "and drops nothing");
     check(tickets.look().tasks == 5, "all five are still there");
     check(tickets.drop(next_epoch) == 5 && tickets.drop(next_epoch) == 0, "dropped once");
@@ -50,8 +60,8 @@ void every_task_of_every_epoch_is_claimed_once() {
             }
             ticket_view next{};
             claimed[joined.epoch].fetch_add(1);
-            while (tickets.claim(joined.epoch, next)) {
-                claimed[joined.epoch].fetch_add(1);
+            while (const std::int64_t count = tickets.claim(joined.epoch, 2, next)) {
+                claimed[joined.epoch].fetch_add(static_cast<int>(count));
             }
         }
     };
@@ -62,7 +72,7 @@ void every_task_of_every_epoch_is_claimed_once() {
     for (int i = 0; i < epochs; ++i) {
         const std::uint32_t epoch = tickets.open(3, tasks);
         ticket_view before{};
-        while (tickets.claim(epoch, before)) {
+        while (tickets.claim(epoch, 1, before) > 0) {
             claimed[epoch].fetch_add(1);
         }
         testing::await([&] { return claimed[epoch].load() == tasks; }, "all tasks of the epoch are claimed");
@@ -81,6 +91,7 @@ void every_task_of_every_epoch_is_claimed_once() {
 int main() {
     return testing::run_all({
         {"seats_and_tasks_run_out", seats_and_tasks_run_out},
+        {"several_tasks_are_claimed_at_once", several_tasks_are_claimed_at_once},
         {"a_late_claim_takes_nothing_of_the_next_epoch", a_late_claim_takes_nothing_of_the_next_epoch},
         {"every_task_of_every_epoch_is_claimed_once", every_task_of_every_epoch_is_claimed_once},
     });

@@ -1,0 +1,40 @@
+"""Built-in kernels as ctypes calls them: a length first, addresses for the rest."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+from .. import _native
+from ..symbols import OpenLibrary, open_library
+
+_C_TYPES: dict[str, Any] = {
+    "f4": ctypes.c_float, "f8": ctypes.c_double, "b1": ctypes.c_bool,
+    "i1": ctypes.c_int8, "i2": ctypes.c_int16, "i4": ctypes.c_int32, "i8": ctypes.c_int64,
+    "u1": ctypes.c_uint8, "u2": ctypes.c_uint16, "u4": ctypes.c_uint32, "u8": ctypes.c_uint64,
+}  # fmt: skip
+
+
+def own_library() -> OpenLibrary:
+    """The package's own shared library, as a library to declare functions of."""
+    return open_library(_native.library())
+
+
+@cache
+def foreign(symbol: str, result: np.dtype[Any] | None, addresses: int) -> Any:
+    """A kernel of our own library, to be called with a length and so many addresses."""
+    restype = None if result is None else _C_TYPES[result.str[1:]]
+    prototype = ctypes.CFUNCTYPE(restype, ctypes.c_size_t, *[ctypes.c_void_p] * addresses)
+    return prototype((symbol, _native.library()))
+
+
+@cache
+def rounding(symbol: str) -> Callable[[int, int, int], float]:
+    """What rounds an exact sum: address of the accumulator, bits and lowest exponent of the result."""
+    prototype = ctypes.CFUNCTYPE(ctypes.c_double, ctypes.c_void_p, ctypes.c_int32, ctypes.c_int32)
+    made: Any = prototype((symbol, _native.library()))
+    return made  # type: ignore[no-any-return]

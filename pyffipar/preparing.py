@@ -1,0 +1,72 @@
+"""Calls whose arguments are bound once, to be made again and again on the same arrays."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from . import forking, nesting
+from .executors import Run
+from .overlaps import hold
+from .plan import Plan
+from .threadpools import in_call
+
+LaidOut = Callable[[Run], None]
+
+
+def guard(plan: Plan) -> tuple[object, ...]:
+    """What keeps the arrays of a plan from being resized, as long as it lives."""
+    arguments = (*plan.arguments, *([plan.returned] if plan.returned else []))
+    arrays = [argument.array for argument in arguments] + [result.array for result in plan.outcome.results]
+    return hold(array for array in arrays if array is not None)
+
+
+class Prepared:
+    """One call, to be made again and again; threads that make it at once take turns.
+
+    Parameters
+    ----------
+    name : str
+        The function's.
+    lay_out : callable
+        Readies the plan for its executor.
+    carry_out : callable
+        Makes the call with what `lay_out` made.
+    guards : object
+        What must live as long as the call can be made.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        lay_out: Callable[[], LaidOut],
+        carry_out: Callable[[LaidOut, threading.Event | None], Any],
+        guards: object,
+    ) -> None:
+        self._name = name
+        self._lay_out = lay_out
+        self._carry_out = carry_out
+        self._guards = guards
+        self._generation = forking.generation()
+        self._laid_out = lay_out()
+        self._lock = forking.Lock()  # private copies and results are one set of arrays: one call at a time
+
+    def __call__(self, stop: threading.Event | None = None) -> Any:
+        """Make the call; given an event, it ends early when that is set.
+
+        Raises
+        ------
+        RuntimeError
+            Inside a foreign call, if the prepared one is being made: it could be this very call that is waited for.
+        """
+        if not self._lock.acquire(blocking=False):
+            if self._lock.is_mine() or nesting.depth() or in_call():
+                raise RuntimeError(f"{self._name}: this prepared call is being made; it cannot be made again inside it")
+            self._lock.acquire()
+        try:
+            if self._generation != forking.generation():  # it may have been under way when the process was forked
+                self._laid_out, self._generation = self._lay_out(), forking.generation()
+            return self._carry_out(self._laid_out, stop)
+        finally:
+            self._lock.release()
