@@ -117,7 +117,7 @@ def _chain(operator: str, partials: Array, what: str) -> Array:
         partials = partials.astype(object if operator == "*" else np.int64 if dtype.kind == "i" else np.uint64)
     merge: Callable[..., Any] = _complex_product if special and dtype.kind == "c" else _UFUNCS[operator]
     with np.errstate(all="ignore"):
-        merged: Any = np.array(partials[0])
+        merged: Any = np.array(partials[0], partials.dtype)
         for partial in partials[1:]:
             merged = merge(merged, partial)
     if special and dtype.kind != "c":
