@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial as partial_call
 from typing import Any
 
 import numpy as np
@@ -116,6 +117,8 @@ def _chain(operator: str, partials: Array, what: str) -> Array:
         # sums of narrow integers fit 64 bits, products may not fit any number of them
         partials = partials.astype(object if operator == "*" else np.int64 if dtype.kind == "i" else np.uint64)
     merge: Callable[..., Any] = _complex_product if special and dtype.kind == "c" else _UFUNCS[operator]
+    if special and dtype.kind != "c":
+        merge = partial_call(_UFUNCS[operator], dtype=partials.dtype)  # exact integers must not become int64 again
     with np.errstate(all="ignore"):
         merged: Any = np.array(partials[0], partials.dtype)
         for partial in partials[1:]:

@@ -104,6 +104,29 @@ def test_a_prepared_call_starts_afresh_after_its_callback_raised(stage: Any, exe
 
 
 @every_executor
+def test_what_a_callback_raised_in_a_call_that_ended_otherwise_does_not_come_up_in_the_next(
+    stage: Any, executor: str
+) -> None:
+    fails = [True]
+
+    def callback(x: float) -> float:
+        if fails:
+            raise ValueError("in the first call")
+        return x + 1
+
+    def progress(done: int, total: int) -> None:
+        if fails and done:
+            raise InterruptedError("this ends the call")
+
+    x = np.arange(100.0)
+    again = stage.function("apply", executor, progress=progress).prepare(callback, x)
+    with pytest.raises(InterruptedError):
+        again()
+    fails.clear()
+    np.testing.assert_array_equal(again(), x + 1)
+
+
+@every_executor
 def test_ctrl_c_on_the_way_into_a_callback_is_not_lost(scene: Scene, executor: str) -> None:
     """The signal comes while C runs in the main thread; Python sees it at the first step of the next callback."""
     told = scene(

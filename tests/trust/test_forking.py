@@ -120,6 +120,43 @@ say(*statuses)
 
 
 @every_executor
+@pytest.mark.parametrize(
+    "lock", ["_native._lock", "symbols._lock", "companions._lock", "csyntax._PARSER_LOCK", "starting._lock"]
+)
+def test_a_lock_that_another_thread_holds_at_the_fork_is_open_in_the_child(
+    scene: Scene, executor: str, lock: str
+) -> None:
+    told = scene(
+        _HELPERS
+        + f"""
+from pyffipar import _native, companions, csyntax, starting, symbols
+call()
+taken, go_on = threading.Event(), threading.Event()
+def hold():
+    with {lock}:
+        taken.set()
+        go_on.wait()
+holder = threading.Thread(target=hold)
+holder.start()
+taken.wait()
+def first():
+    declaration = "double total(size_t n, const double x[n]) reduction(+);"
+    fresh = pf.load(functions().path, declaration).total.options(executor=executor, threads=threads)
+    assert fresh(x) == fresh.submit(x).result() == expected
+    with {lock}:
+        pass
+child = in_child(first)
+status = status_of(child)
+go_on.set()
+holder.join()
+say(status)
+""",
+        executor,
+    )
+    assert told.stdout == "0\n"
+
+
+@every_executor
 def test_a_child_that_ends_as_programs_do_does_not_wait_for_its_parents_calls(scene: Scene, executor: str) -> None:
     """Held for ever, as far as the child is concerned; its exit hook must know that nobody is there."""
     told = scene(
