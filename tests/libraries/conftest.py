@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -86,12 +87,17 @@ def grown(call):
 
 
 @pytest.fixture
-def apart() -> Apart:
+def apart(tmp_path: Path) -> Apart:
     """Run Python source in a fresh interpreter that has ``grown`` and ``anonymous``; gives what it prints."""
 
     def run(source: str) -> Any:
         done = subprocess.run(
-            [sys.executable, "-c", _MEASURING + source], capture_output=True, text=True, timeout=250, check=False
+            [sys.executable, "-c", _MEASURING + source],
+            cwd=tmp_path,  # a folder without sources: what is installed is measured
+            capture_output=True,
+            text=True,
+            timeout=250,
+            check=False,
         )
         assert done.returncode == 0, done.stderr
         return json.loads(done.stdout)
