@@ -77,6 +77,18 @@ def test_cancelling_a_future_ends_the_running_call(stage: Any, gate: Any, execut
 
 
 @every_executor
+def test_a_million_dear_calls_end_between_any_two_of_them(stage: Any, gate: Any, executor: str) -> None:
+    """They are handed out many at once, but nobody makes thousands of them after the end."""
+    future = stage.function("slow", executor).submit(gate, np.ones(10**6))
+    gate.wait(10)
+    before = gate.entered
+    future.cancel()
+    with pytest.raises(CancelledError):
+        future.result(timeout=60)
+    assert gate.entered == gate.left < before + 4000
+
+
+@every_executor
 def test_a_cancelled_future_is_not_done_before_the_last_chunk_has_left(stage: Any, gate: Any, executor: str) -> None:
     future = stage.function("held", executor).submit(gate, np.ones(64))
     gate.wait(1)

@@ -185,21 +185,29 @@ watching.LEAVE = 1.0
 
 @every_executor
 def test_a_prepared_call_that_runs_in_the_parent_can_be_made_in_the_child(scene: Scene, executor: str) -> None:
+    """The parent's main thread waits for a worker that is held; another thread forks."""
     told = scene(
         _HELPERS
         + """
 gate = Gate()
-again = function("held", executor, threads).prepare(gate, np.arange(8.0))
-caller = threading.Thread(target=again)
-caller.start()
-gate.wait(threads)
+x = np.arange(8.0)
+again = function("held_elsewhere", executor, threads).prepare(gate, x)
+statuses = []
 def make():
-    gate.release()  # the child's own copy
-    return 0 if (again() == np.arange(8.0)).all() else 1
-status = status_of(in_child(make))
-gate.release()
-caller.join()
-say(status)
+    gate.release()  # the child's own copy of the gate
+    return 0 if (again() == x).all() else 1
+def fork():
+    gate.wait(1)
+    if executor == "native":
+        wait_until(lambda: again._laid_out._job.state, "the pool's job is pending")
+    statuses.append(status_of(in_child(make)))
+    gate.release()
+forker = threading.Thread(target=fork)
+forker.start()
+while not statuses:
+    assert (again() == x).all()
+forker.join()
+say(*statuses)
 """,
         executor,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -68,6 +69,20 @@ def test_threads_that_make_one_prepared_call_take_turns(stage: Any, executor: st
     # the result is one array as well, so only its final state is sure while others write
     np.testing.assert_array_equal(again(), counts)
     assert len(seen) == 3 * CALLERS
+
+
+@every_executor
+def test_a_prepared_call_is_not_begun_while_another_thread_makes_it(stage: Any, gate: Any, executor: str) -> None:
+    again = stage.function("held", executor).prepare(gate, np.ones(1))
+    with ThreadPoolExecutor(3) as pool:
+        results = [pool.submit(again) for _ in range(3)]
+        gate.wait(1)
+        time.sleep(0.1)  # enough for the others to be inside, if nothing kept them out
+        inside = gate.entered
+        gate.release()
+        assert [result.result(timeout=60).tolist() for result in results] == [[1.0]] * 3
+    assert inside == 1
+    assert gate.entered == 3
 
 
 def test_no_more_workers_than_agreed_whoever_calls(stage: Any, scene: Scene) -> None:
