@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-import threading
 from functools import cache
 from typing import Any
 
 import numpy as np
 
+from .. import forking
 from ..function import Function
 from ..library import Library
 from ..names import TypeNames
@@ -115,7 +115,7 @@ MERGES = {
     "nanmin": "fold_nanmin", "nanmax": "fold_nanmax",
 }  # fmt: skip
 
-_lock = threading.Lock()
+_lock = forking.Lock()
 
 
 def suffix(dtype: np.dtype[Any]) -> str:

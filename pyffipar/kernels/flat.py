@@ -6,13 +6,13 @@ out whose outcome is known.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from functools import cache, lru_cache, partial
 from typing import Any
 
 import numpy as np
 
+from .. import forking
 from ..options import Options, current
 from ..partition import Grid, cut
 from . import direct
@@ -73,7 +73,7 @@ class Flat:
         self._item_bytes = arrays * dtype.itemsize
         self._merge: Callable[[Array], Any] | None = _merge_of(family, dtype)
         self._jobs: dict[tuple[int, int], list[Job]] = {}
-        self._lock = threading.Lock()
+        self._lock = forking.Lock()
 
     def __call__(self, *arrays: Array) -> Any:
         """The result for contiguous arrays of the kernel's own dtype, of equal size and with at least one item."""
