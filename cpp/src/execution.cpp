@@ -84,7 +84,7 @@ execution::progress execution::work_alone(nanoseconds deadline) {
     return progress::ended;
 }
 
-bool execution::is_worth_sharing() const noexcept {
+bool execution::is_worth_sharing() noexcept {
     const std::int64_t left = tasks_ - next_;
     if (pool_ == nullptr || left < 2 || generation_ != pool::generation()) {
         return false;
@@ -96,7 +96,9 @@ bool execution::is_worth_sharing() const noexcept {
     if (rest >= static_cast<double>(worth_waking)) {
         return true;
     }
-    return rest >= static_cast<double>(worth_sharing) && pool_->has_spinning();
+    // A small job is looked at once, where it begins: its end is nearer than any help.
+    return next_ == 0 && rest >= static_cast<double>(worth_sharing) &&
+           pool_->is_awake_for(static_cast<nanoseconds>(rest));
 }
 
 bool execution::share() noexcept {
@@ -104,18 +106,16 @@ bool execution::share() noexcept {
     if (slot == nullptr) {
         return false;
     }
-    const std::int64_t left = tasks_ - next_;
     // Of unknown cost: taken to be worth waking, as every other unknown would wait too long for help.
     const double estimate = cost() > 0 ? cost() : static_cast<double>(worth_waking);
     slot->is_attended.store(true, std::memory_order_relaxed);
     slot->body = &body_;
-    slot->end = tasks_;
-    slot->seats = threads_ - 1;
+    slot->threads = threads_;
     slot->fp = fp_state::current();
     slot->task_cost.store(static_cast<nanoseconds>(std::clamp(estimate, 1.0, 1e15)),
                           std::memory_order_relaxed);
-    slot->finished.reset(left);
-    epoch_.store(pool_->publish(*slot, left), std::memory_order_relaxed);
+    slot->finished.reset(tasks_ - next_);
+    epoch_.store(pool_->publish(*slot, next_, tasks_), std::memory_order_relaxed);
     slot_.store(slot, std::memory_order_seq_cst);
     if (is_cancelled_.load(std::memory_order_seq_cst) || gate::is_closed()) {
         cancel(); // it came while there was no slot to drop tasks from
@@ -126,17 +126,15 @@ bool execution::share() noexcept {
 
 bool execution::work_shared(nanoseconds deadline) {
     job_slot &slot = *slot_.load(std::memory_order_relaxed);
-    const std::uint32_t epoch = epoch_.load(std::memory_order_relaxed);
+    slices::claim mine{epoch_.load(std::memory_order_relaxed), 0, 0, 0, 0};
     slot.is_attended.store(true, std::memory_order_relaxed);
     std::int64_t ended = 0;
     std::int64_t batch = 1;
     nanoseconds begin = since_;
-    ticket_view claimed{};
-    while (const std::int64_t count = slot.tickets.claim(epoch, slot.claim_size(), claimed)) {
-        const std::int64_t first = slot.end - claimed.tasks;
-        const bool goes_on = body_.run_tasks(first, first + count, 0);
-        ended += count + (goes_on ? 0 : slot.tickets.drop(epoch));
-        unmeasured_ += count;
+    while (slot.claim_next(mine)) {
+        const bool goes_on = body_.run_tasks(mine.first, mine.first + mine.count, 0);
+        ended += mine.count + (goes_on ? 0 : slot.tasks.drop(mine.epoch));
+        unmeasured_ += mine.count;
         if (unmeasured_ < batch) {
             continue;
         }
@@ -170,7 +168,7 @@ bool execution::work_shared(nanoseconds deadline) {
 
 void execution::end_shared() noexcept {
     job_slot &slot = *slot_.load(std::memory_order_relaxed);
-    participants_ = 1 + slot.seats - slot.tickets.look().seats;
+    participants_ = 1 + slot.tasks.joined(slot.threads);
     slot_.store(nullptr, std::memory_order_relaxed);
     pool::release(slot);
 }
@@ -178,7 +176,7 @@ void execution::end_shared() noexcept {
 void execution::cancel() noexcept {
     is_cancelled_.store(true, std::memory_order_seq_cst);
     if (job_slot *slot = slot_.load(std::memory_order_seq_cst)) {
-        const std::int64_t dropped = slot->tickets.drop(epoch_.load(std::memory_order_relaxed));
+        const std::int64_t dropped = slot->tasks.drop(epoch_.load(std::memory_order_relaxed));
         if (dropped > 0) {
             slot->finished.arrive(dropped);
         }

@@ -43,7 +43,7 @@ class execution {
 
     progress work_alone(nanoseconds deadline);
     bool work_shared(nanoseconds deadline);
-    bool is_worth_sharing() const noexcept;
+    bool is_worth_sharing() noexcept;
     bool share() noexcept;
     void end_shared() noexcept;
     void measure(nanoseconds end) noexcept;

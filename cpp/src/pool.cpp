@@ -13,9 +13,6 @@
 namespace pyffipar {
 namespace {
 
-// Long enough to bridge the gap between two calls in a row, short enough not to be in anybody's way.
-constexpr nanoseconds worker_spin = 30'000;
-
 // Where the system gives no further thread, it is not asked again with every job: but it may have some later.
 constexpr nanoseconds patience = 500'000'000;
 
@@ -35,10 +32,11 @@ std::atomic<pool::starter> thread_starter{start_detached};
 
 } // namespace
 
-std::int64_t job_slot::claim_size() const noexcept {
-    constexpr std::int64_t share = 8; // of what each thread would get if all got the same
+bool job_slot::claim_next(slices::claim &mine) noexcept {
+    constexpr std::int64_t share = 8; // at most this part of what is left of a slice
     const nanoseconds cost = std::max<nanoseconds>(1, task_cost.load(std::memory_order_relaxed));
-    return std::min(claim_worth / cost, tickets.look().tasks / (share * (seats + 1)));
+    return tasks.claim_next(mine,
+                            [cost](std::int64_t left) { return std::min(claim_worth / cost, left / share); });
 }
 
 pool *make_pool() {
@@ -97,8 +95,8 @@ job_slot *pool::acquire() noexcept {
 
 void pool::release(job_slot &slot) noexcept { slot.is_taken.store(false, std::memory_order_release); }
 
-std::uint32_t pool::publish(job_slot &slot, std::int64_t tasks) noexcept {
-    const std::uint32_t epoch = slot.tickets.open(slot.seats, tasks);
+std::uint32_t pool::publish(job_slot &slot, std::int64_t first, std::int64_t last) noexcept {
+    const std::uint32_t epoch = slot.tasks.open(first, last, slot.threads);
     // Sequentially consistent against the workers' way to sleep: see wait_for_jobs().
     posted_.fetch_add(1, std::memory_order_seq_cst);
     return epoch;
@@ -107,7 +105,7 @@ std::uint32_t pool::publish(job_slot &slot, std::int64_t tasks) noexcept {
 void pool::drop_tasks() noexcept {
     for (job_slot &slot : slots_) {
         // Whichever job that is: while it lacks these tasks it cannot end, so the latch is still its own.
-        const std::int64_t dropped = slot.tickets.drop(slot.tickets.look().epoch);
+        const std::int64_t dropped = slot.tasks.drop_any();
         if (dropped > 0) {
             slot.finished.arrive(dropped);
         }
@@ -125,16 +123,31 @@ pool::shared_jobs pool::count_running() const noexcept {
 }
 
 bool pool::is_worth_waking(const job_slot &slot) noexcept {
-    const ticket_view left = slot.tickets.look();
+    const slices::rest left = slot.tasks.look();
     const nanoseconds cost = slot.task_cost.load(std::memory_order_relaxed);
     // A division, because left.tasks * cost may be more than fits.
     return left.seats > 0 && left.tasks > 0 && cost >= worth_waking / left.tasks;
 }
 
 void pool::summon_for(const job_slot &slot) noexcept {
-    const std::int64_t free_seats = slot.tickets.look().seats;
-    if (!is_worth_waking(slot) || spinning_.load(std::memory_order_seq_cst) >= free_seats ||
-        is_summoning_.exchange(true, std::memory_order_relaxed)) {
+    if (is_worth_waking(slot) && spinning_.load(std::memory_order_seq_cst) < slot.tasks.look().seats) {
+        wake_or_start();
+    }
+}
+
+bool pool::is_awake_for(nanoseconds work) noexcept {
+    if (spinning_.load(std::memory_order_seq_cst) > 0) {
+        small_jobs_.was_of_use();
+        return true;
+    }
+    if (small_jobs_.add(work, now())) {
+        wake_or_start();
+    }
+    return false;
+}
+
+void pool::wake_or_start() noexcept {
+    if (is_summoning_.exchange(true, std::memory_order_relaxed)) {
         return;
     }
     if (!parking_.wake_one() && !start_worker()) {
@@ -162,10 +175,11 @@ void pool::enter(void *self) noexcept { static_cast<pool *>(self)->work_for_ever
 void pool::work_for_ever() {
     is_summoning_.store(false, std::memory_order_relaxed);
     const std::uint64_t born = generation();
+    const std::int64_t number = numbered_.fetch_add(1, std::memory_order_relaxed) + 1;
     for (;;) {
         // Looked at before the search: a job published during it shows as a change.
         const std::uint64_t seen = posted_.load(std::memory_order_seq_cst);
-        if (!serve_any(seen)) {
+        if (!serve_any(seen, number)) {
             wait_for_jobs(seen);
         }
         if (generation() != born) {
@@ -174,12 +188,12 @@ void pool::work_for_ever() {
     }
 }
 
-bool pool::serve_any(std::uint64_t first) {
+bool pool::serve_any(std::uint64_t first, std::int64_t worker) {
     for (std::uint64_t i = 0; i < slots_.size(); ++i) {
         job_slot &slot =
             slots_[(first + i) % slots_.size()]; // not always the same first: jobs are to have equal help
-        ticket_view joined{};
-        if (slot.tickets.join(joined)) {
+        slices::claim joined{};
+        if (!slot.finished.is_open() && slot.tasks.join(worker, joined)) {
             serve(slot, joined);
             return true;
         }
@@ -187,25 +201,20 @@ bool pool::serve_any(std::uint64_t first) {
     return false;
 }
 
-void pool::serve(job_slot &slot, ticket_view joined) {
+void pool::serve(job_slot &slot, slices::claim mine) {
     for (const job_slot &other : slots_) {
         summon_for(other); // the caller has better things to do than to wake everybody itself
     }
-    const std::int64_t participant = slot.seats - joined.seats + 1;
     const fp_scope callers_state(slot.fp);
     std::int64_t ended = 0;
-    ticket_view claimed = joined;
-    std::int64_t count = 1;
     const std::uint64_t before = generation();
     do {
-        const std::int64_t first = slot.end - claimed.tasks;
-        const bool goes_on = slot.body->run_tasks(first, first + count, participant);
-        ended += count + (goes_on ? 0 : slot.tickets.drop(joined.epoch));
-        if (participant >= most_threads() || generation() != before) {
+        const bool goes_on = slot.body->run_tasks(mine.first, mine.first + mine.count, mine.participant);
+        ended += mine.count + (goes_on ? 0 : slot.tasks.drop(mine.epoch));
+        if (mine.participant >= most_threads() || generation() != before) {
             break;
         }
-        count = slot.tickets.claim(joined.epoch, slot.claim_size(), claimed);
-    } while (count > 0);
+    } while (slot.claim_next(mine));
     slot.finished.arrive(ended); // from here on the slot may belong to another job
 }
 

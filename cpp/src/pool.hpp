@@ -9,8 +9,9 @@
 #include "fp_state.hpp"
 #include "latch.hpp"
 #include "parking.hpp"
+#include "slices.hpp"
+#include "streak.hpp"
 #include "thread.hpp"
-#include "ticket.hpp"
 
 namespace pyffipar {
 
@@ -18,7 +19,11 @@ namespace pyffipar {
 // showing to a worker that is awake anyway.
 constexpr nanoseconds wake_cost = 40'000;
 constexpr nanoseconds worth_waking = 2 * wake_cost;
-constexpr nanoseconds worth_sharing = 10'000;
+constexpr nanoseconds worth_sharing = 4'000;
+
+// How long a worker without a job stays awake: long enough to bridge the gap between two calls in a row,
+// short enough not to be in anybody's way.
+constexpr nanoseconds worker_spin = 30'000;
 
 // Something made of numbered tasks.
 class work {
@@ -33,19 +38,18 @@ class work {
 };
 
 // The place of one shared job. Slots live for ever, so that a late worker may look at one at any time; all
-// but the ticket is read only between a claim and the arrival that answers it.
+// but the tasks is read only between a claim and the arrival that answers it.
 struct alignas(64) job_slot {
-    ticket tickets;
+    slices tasks;
     std::atomic<nanoseconds> task_cost{0}; // estimated, for those who decide about waking others
     alignas(64) std::atomic<bool> is_taken{false};
     work *body = nullptr;
-    std::int64_t end = 0;   // one past the last task
-    std::int64_t seats = 0; // workers that may join, at most
+    std::int64_t threads = 0; // that may take part, the caller included
     fp_state fp{};
 
-    // Tasks to claim at once: several where one costs less than claiming it, but never many of those that are
-    // left.
-    std::int64_t claim_size() const noexcept;
+    // Go on with what a participant does next; several tasks at once where one costs less than claiming it,
+    // but never many of those that are left.
+    bool claim_next(slices::claim &mine) noexcept;
 
     alignas(64) latch finished;
     std::atomic<bool> is_attended{false}; // the caller is at work or waiting, not away between two slices
@@ -67,14 +71,17 @@ class pool {
     static std::int64_t most_threads() noexcept;
 
     std::int64_t workers() const noexcept { return workers_.load(std::memory_order_relaxed); }
-    bool has_spinning() const noexcept { return spinning_.load(std::memory_order_seq_cst) > 0; }
+
+    // Whether somebody is awake for a job of so much work, which is too little to wake anybody for. If not,
+    // but there have been many like it, somebody will be for the next one.
+    bool is_awake_for(nanoseconds work) noexcept;
 
     // A slot that is now the caller's own, or null if all are in use.
     job_slot *acquire() noexcept;
     static void release(job_slot &slot) noexcept;
 
-    // Show a filled slot to the workers that are awake.
-    std::uint32_t publish(job_slot &slot, std::int64_t tasks) noexcept;
+    // Show a filled slot, with its tasks [first, last), to the workers that are awake.
+    std::uint32_t publish(job_slot &slot, std::int64_t first, std::int64_t last) noexcept;
 
     // Wake or start one worker if `slot` has use for it; the woken one does the same for the next.
     void summon_for(const job_slot &slot) noexcept;
@@ -100,9 +107,10 @@ class pool {
 
     static void enter(void *self) noexcept;
     void work_for_ever();
-    bool serve_any(std::uint64_t first);
-    void serve(job_slot &slot, ticket_view joined);
+    bool serve_any(std::uint64_t first, std::int64_t worker);
+    void serve(job_slot &slot, slices::claim mine);
     void wait_for_jobs(std::uint64_t seen);
+    void wake_or_start() noexcept;
     bool start_worker() noexcept;
     static bool is_worth_waking(const job_slot &slot) noexcept;
 
@@ -110,8 +118,10 @@ class pool {
     alignas(64) std::atomic<std::uint64_t> posted_{0}; // jobs ever published
     std::atomic<int> spinning_{0};
     std::atomic<bool> is_summoning_{false}; // somebody was woken and has not arrived yet
+    streak small_jobs_{worker_spin, worth_waking};
     alignas(64) std::atomic<std::int64_t> workers_{0};
-    std::atomic<nanoseconds> retry_at_{0}; // when the system may be asked for threads again
+    std::atomic<std::int64_t> numbered_{0}; // workers that have asked for a number
+    std::atomic<nanoseconds> retry_at_{0};  // when the system may be asked for threads again
     parking parking_;
     pool *predecessor_ = nullptr; // of before a fork; kept only so that it is not a leak
 

@@ -1,4 +1,4 @@
-// The one word that hands out a job's tasks and its workers' seats; claims of another epoch cannot succeed.
+// The one word that hands out tasks and, with them, seats; claims of another epoch cannot succeed.
 #pragma once
 
 #include <algorithm>
@@ -7,7 +7,7 @@
 
 namespace pyffipar {
 
-// What is left of a job: high half the epoch (which job of this slot it is), below it seats and tasks.
+// What is left of a slice: high half the epoch (which job of this slot it is), below it seats and tasks.
 struct ticket_view {
     static constexpr int task_bits = 22;
     static constexpr int seat_bits = 10;
@@ -30,16 +30,14 @@ struct ticket_view {
     }
 };
 
-class ticket {
+class alignas(64) ticket { // each with a cache line of its own
   public:
     ticket_view look() const noexcept { return ticket_view::unpack(word_.load(std::memory_order_relaxed)); }
 
     // Begin a new epoch. Only for the owner of the slot, and only while no task is left: then no claim can
     // win, so a plain store loses nothing. The release hands over what the owner wrote about the job.
-    std::uint32_t open(std::int64_t seats, std::int64_t tasks) noexcept {
-        const ticket_view opened{look().epoch + 1, seats, tasks};
-        word_.store(opened.pack(), std::memory_order_release);
-        return opened.epoch;
+    void open(std::uint32_t epoch, std::int64_t seats, std::int64_t tasks) noexcept {
+        word_.store(ticket_view{epoch, seats, tasks}.pack(), std::memory_order_release);
     }
 
     // Take a seat and the first task with it, in whatever epoch it is now. On success `before` is what was
