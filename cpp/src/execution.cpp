@@ -144,7 +144,10 @@ bool execution::work_shared(nanoseconds deadline) {
         }
         slot.task_cost.store(std::max<nanoseconds>(1, static_cast<nanoseconds>(cost())),
                              std::memory_order_relaxed);
-        pool_->summon_for(slot);
+        // The tickets are in other cores' caches, so they are looked at only where it may matter.
+        if (cost() * static_cast<double>(tasks_ - ran_) >= static_cast<double>(worth_waking)) {
+            pool_->summon_for(slot);
+        }
         batch = since_ - begin < batch_time ? std::min(batch * 2, longest_batch) : 1;
         begin = since_;
     }

@@ -130,7 +130,8 @@ bool pool::is_worth_waking(const job_slot &slot) noexcept {
 }
 
 void pool::summon_for(const job_slot &slot) noexcept {
-    if (is_worth_waking(slot) && spinning_.load(std::memory_order_seq_cst) < slot.tasks.look().seats) {
+    if (!slot.finished.is_open() && is_worth_waking(slot) &&
+        spinning_.load(std::memory_order_seq_cst) < slot.tasks.look().seats) {
         wake_or_start();
     }
 }
