@@ -9,15 +9,19 @@ Examples
 array([5., 3.])
 """
 
+from . import compile_cache
+from .declaring import function
 from .errors import (
     ChunkError,
     CompileError,
     Failure,
+    LibraryChangedWarning,
     LibraryError,
     MissingExtraError,
     NativeLibraryError,
     PrototypeError,
     PyffiparError,
+    UnpickleError,
 )
 from .function import Function
 from .kernels import (
@@ -46,6 +50,8 @@ from .kernels import (
 from .library import Library, compile, load
 from .options import Options, options, set_options
 from .options import current as current_options
+from .pickling import UnpickleRequest
+from .sharing import shared, shared_empty
 from .submitting import CallFuture
 from .threadpools import register_threadpoolctl
 
@@ -58,22 +64,27 @@ __all__ = [
     "Failure",
     "Function",
     "Library",
+    "LibraryChangedWarning",
     "LibraryError",
     "MissingExtraError",
     "NativeLibraryError",
     "Options",
     "PrototypeError",
     "PyffiparError",
+    "UnpickleError",
+    "UnpickleRequest",
     "all",
     "any",
     "argmax",
     "argmin",
     "bincount",
     "compile",
+    "compile_cache",
     "count_nonzero",
     "cumsum",
     "current_options",
     "dot",
+    "function",
     "histogram",
     "load",
     "max",
@@ -88,6 +99,8 @@ __all__ = [
     "prod",
     "register_threadpoolctl",
     "set_options",
+    "shared",
+    "shared_empty",
     "std",
     "sum",
     "var",

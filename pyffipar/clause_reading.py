@@ -368,6 +368,7 @@ _READERS: dict[str, Callable[[_Clause, Clauses], Clauses]] = {
     "boundary": _read_boundary,
     "init": _read_init,
 }
+CLAUSE_WORDS = frozenset(_READERS)
 
 _WANTED = {
     "reduction": "+) or reduction(+: array",

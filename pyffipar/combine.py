@@ -233,13 +233,24 @@ def locate(operator: str, partials: Array, starts: Array, values: Array, what: s
     OverflowError
         Where an index counted from the start of the array does not fit the declared type.
     """
+    best = pointed_at(partials, starts, values, what)
+    return choose(operator, partials, starts, best, what)
+
+
+def pointed_at(partials: Array, starts: Array, values: Array, what: str) -> Array:
+    """The elements that the indices of chunks point to; parameters and errors as of `locate`."""
     stops = np.append(starts[1:], values.shape[-1])
     indices = partials.astype(np.int64) + starts
     outside = (indices < starts) | (indices >= stops)
     if outside.any():
         wrong = int(partials[outside].flat[0])
         raise ValueError(f"{what} returned the index {wrong}, which lies outside its chunk")
-    best = np.take_along_axis(values, indices, axis=-1)
+    return np.take_along_axis(values, indices, axis=-1)
+
+
+def choose(operator: str, partials: Array, starts: Array, best: Array, what: str) -> Array:
+    """Of the indices of chunks the one whose element in `best` wins, counted from the start of the array."""
+    indices = partials.astype(np.int64) + starts
     winner = (np.argmin if operator == "argmin" else np.argmax)(best, axis=-1)
     found = np.take_along_axis(indices, np.expand_dims(winner, -1), axis=-1)[..., 0]
     _check_range(np.asarray(found), partials.dtype, what)

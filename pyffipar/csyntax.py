@@ -39,8 +39,8 @@ def parse(statement: Statement, tokens: tuple[Token, ...]) -> Any:
     return function
 
 
-def parse_definition(statement: Statement, known: Iterable[str]) -> Any:
-    """Hand a typedef, struct or enum to pycparser; `known` are the type names it may use."""
+def parse_definition(statement: Statement, known: Iterable[str]) -> list[Any]:
+    """Hand a typedef, struct or enum to pycparser: a node for every name; `known` are the type names it may use."""
     from pycparser import c_parser  # as above
 
     used = {token.text for token in statement.tokens[:-1]}
@@ -52,7 +52,7 @@ def parse_definition(statement: Statement, known: Iterable[str]) -> Any:
             tree = c_parser.CParser().parse(f"{prefix}\n{body};", "declaration")
     except (c_parser.ParseError, RecursionError) as error:
         _fail_to_parse(statement, str(error))
-    return tree.ext[-1]
+    return list(tree.ext[len(names) :])
 
 
 def _member_types(tokens: tuple[Token, ...]) -> Iterator[str]:
@@ -149,3 +149,26 @@ def without_attributes(statement: Statement) -> tuple[Token, ...]:
             kept.append(tokens[index])
         index += 1
     return tuple(kept)
+
+
+def declared_name(part: tuple[Token, ...]) -> Token:
+    """The token that names a parameter: the last name before its brackets, or the first in ``(*name)(...)``."""
+    best = part[0]
+    for index, token in enumerate(part):
+        if token.text == "[":
+            break
+        if token.text == "(":
+            return next((inside for inside in part[index:] if inside.kind == "name"), token)
+        if token.kind == "name" and token.text not in KEYWORDS:
+            best = token
+    return best
+
+
+def check_commas(statement: Statement, name: Token, parts: list[tuple[Token, ...]], tokens: tuple[Token, ...]) -> None:
+    """There is a parameter on both sides of every comma; `parts` are what `tokens` were split into."""
+    place = -1
+    for part in parts:
+        place += len(part) + 1  # of the comma behind it; of nothing behind the last one
+        if not part:
+            side, comma = ("before", tokens[place]) if place < len(tokens) else ("behind", tokens[-1])
+            statement.fail(f"{name.text}: a parameter is missing {side} this comma", comma.position)

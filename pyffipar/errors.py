@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -71,6 +72,17 @@ class NativeLibraryError(PyffiparError, ImportError):
 
 class MissingExtraError(PyffiparError, ImportError):
     """An optional dependency is not installed; the message names the extra that brings it."""
+
+
+class UnpickleError(PyffiparError, pickle.UnpicklingError):
+    """Pickled data that may not be restored in this process, or that describes no function or library."""
+
+
+class LibraryChangedWarning(UserWarning):
+    """A function was unpickled where its library is another build than where it was pickled: results may differ.
+
+    ``warnings.simplefilter("error", pf.LibraryChangedWarning)`` refuses such functions.
+    """
 
 
 @dataclass(frozen=True, slots=True)

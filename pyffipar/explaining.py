@@ -33,8 +33,15 @@ def explain(plan: Plan, chosen: Options) -> str:
         _cut(plan),
         f"merge: {'; '.join(_merges(plan)) or 'nothing to merge'}",
         f"copies: {_copies(plan)}",
-        f"executor: {chosen.executor}, at most {min(chosen.thread_count(), max(1, plan.tasks))} threads",
+        _executor(plan, chosen),
     ])  # fmt: skip
+
+
+def _executor(plan: Plan, chosen: Options) -> str:
+    """Who does the work."""
+    name = chosen.executor if isinstance(chosen.executor, str) else type(chosen.executor).__name__
+    workers = "threads" if name in ("native", "threads", "serial") else "workers"
+    return f"executor: {name}, at most {min(chosen.thread_count(), max(1, plan.tasks))} {workers}"
 
 
 def _table(plan: Plan) -> Iterator[str]:

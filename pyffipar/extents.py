@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from .errors import PrototypeError
 from .tokens import Token, split_at
 
 MAX_CONSTANT = 1 << 62  # larger numbers cannot be an extent on any machine
 _QUALIFIERS = frozenset(("static", "const", "restrict", "volatile"))
+
+NO_CONSTANTS: Mapping[str, int] = MappingProxyType({})
 
 Polynomial = dict[tuple[str, ...], int]  # sorted names of a product → its factor; () is the constant
 
@@ -61,7 +65,9 @@ class Extent:
         return f"{self.lower} : {length}" if self.lower else length
 
 
-def read_bracket(tokens: tuple[Token, ...], source: str, start: int) -> tuple[Extent, ...]:
+def read_bracket(
+    tokens: tuple[Token, ...], source: str, start: int, constants: Mapping[str, int] = NO_CONSTANTS
+) -> tuple[Extent, ...]:
     """Read what stands between ``[`` and ``]``; a product of sizes gives one extent for each.
 
     Parameters
@@ -72,6 +78,8 @@ def read_bracket(tokens: tuple[Token, ...], source: str, start: int) -> tuple[Ex
         The whole text, for error messages.
     start : int
         Offset of the ``[``.
+    constants : dict
+        Enumerators, which stand for their values.
     """
     tokens = tuple(token for token in tokens if token.text not in _QUALIFIERS)
     parts = split_at(tokens, ":")
@@ -79,7 +87,7 @@ def read_bracket(tokens: tuple[Token, ...], source: str, start: int) -> tuple[Ex
         raise PrototypeError("these brackets are empty: write the number of elements, as in x[n]", source, start)
     if len(parts) > 3:
         raise PrototypeError("a section is [lower : length] or [lower : length : stride]", source, start)
-    reader = _Reader(source, start)
+    reader = _Reader(source, start, constants)
     if len(parts) == 1:
         return _extents(reader.read(parts[0]), source, start)
     lower = reader.read(parts[0])
@@ -126,9 +134,10 @@ def _extents(polynomial: Polynomial, source: str, start: int) -> tuple[Extent, .
 class _Reader:
     """Recursive descent over ``+ - * ( )``, names and integers; the value is a polynomial in the sizes."""
 
-    def __init__(self, source: str, start: int) -> None:
+    def __init__(self, source: str, start: int, constants: Mapping[str, int]) -> None:
         self._source = source
         self._start = start
+        self._constants = constants
         self._tokens: tuple[Token, ...] = ()
         self._index = 0
 
@@ -188,8 +197,10 @@ class _Reader:
             self._index += 1
             return value
         if token.kind == "name":
+            known = self._constants.get(token.text)
+            value = {(token.text,): 1} if known is None else {(): self._limited(token, known)}
             self._index += 1
-            return {(token.text,): 1}
+            return value
         return {(): self._integer(token)}
 
     def _integer(self, token: Token) -> int:
@@ -199,9 +210,13 @@ class _Reader:
         except ValueError:
             self._fail(f"unexpected {token.text}")
             raise
-        if value > MAX_CONSTANT:
-            self._fail(f"{token.text} is too large")
+        value = self._limited(token, value)
         self._index += 1
+        return value
+
+    def _limited(self, token: Token, value: int) -> int:
+        if abs(value) > MAX_CONSTANT:
+            self._fail(f"{token.text} is too large")
         return value
 
 

@@ -1,23 +1,32 @@
-"""What a user calls: a declared function."""
+"""What a user calls: a declared function; how one is made, from a declaration or from pickled data."""
 
 from __future__ import annotations
 
+import platform
+import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
+from . import pickling
 from .binding import bind
-from .companions import Companions
+from .companions import Companions, initialise, needed_symbols
+from .describing import OnInstances, describe, signature
+from .errors import LibraryError, PrototypeError, UnpickleError
 from .executors import Run, executor
 from .explaining import explain
+from .foreign import Foreign
+from .handles import pointed_to
 from .merging import finish, start
 from .options import Options, checked, current
+from .origins import Origin
 from .plan import Outcome, Plan
 from .planning import make_plan
 from .preparing import Prepared, guard
+from .prototype import Prototype, read_prototypes
 from .recall import MOST_TEMPLATES, Key, Rebasable, Template, layout_key
-from .roles import Contract
+from .roles import Contract, analyse
 from .submitting import CallFuture, submit
 from .symbols import Symbol
 from .watching import Watch
@@ -26,7 +35,8 @@ from .watching import Watch
 class Function:
     """A declared foreign function, called like a NumPy ufunc.
 
-    Functions come from `load` and `compile`; they are not made by hand.
+    Functions come from `load`, `compile` and `function`; they are not made by hand. They can be pickled where another
+    process finds the same library; copies are the function itself.
 
     Attributes
     ----------
@@ -45,16 +55,18 @@ class Function:
     array([ 5., 13.])
     """
 
-    def __init__(
-        self, contract: Contract, symbol: Symbol, companions: Companions, changes: dict[str, Any] | None = None
-    ) -> None:
+    __signature__ = OnInstances(lambda function: signature(function._contract))  # noqa: SLF001 - its own
+
+    def __init__(self, contract: Contract, symbol: Symbol, companions: Companions, origin: Origin) -> None:
         self._contract = contract
         self._symbol = symbol
         self._companions = companions
-        self._changes = dict(changes or {})
+        self._origin = origin
+        self._foreign = Foreign(contract, symbol, companions, origin)
+        self._changes: dict[str, Any] = {}
         self._templates: dict[Key, Template] = {}
         self.__name__ = contract.prototype.name
-        self.__doc__ = f"{contract.prototype.text}\n\nFrom {symbol.library}."
+        self.__doc__ = describe(contract, symbol.library)
 
     def __call__(self, *arguments: Any, **keywords: Any) -> Any:
         """Call the function on all of its data; see the declaration for what it takes."""
@@ -108,6 +120,47 @@ class Function:
         """
         return submit(self._prepared(arguments, keywords), self.__name__)
 
+    def stream(self, *arguments: Any, **keywords: Any) -> Any:
+        """Call the function on arrays that are larger than memory.
+
+        Stored arrays, which are read by slicing them (zarr's, h5py's, netCDF4's), are read, and given in ``out=``
+        written, window by window; the option `window` says how large. The result has the bits of a call on arrays in
+        memory.
+
+        Parameters
+        ----------
+        *arguments, **keywords
+            As for a call. Arrays that every chunk sees whole are read whole.
+
+        Returns
+        -------
+        object
+            As of a call; results that are not given in ``out=`` are made in memory.
+
+        Examples
+        --------
+        >>> import numpy as np, pyffipar as pf
+        >>> class Numbers:  # stands for an array in a file
+        ...     shape, dtype = (10**7,), np.dtype(float)
+        ...     def __getitem__(self, places):
+        ...         return np.arange(10.0**7)[places]
+        >>> sqrt = pf.load("m", "double sqrt(double x);").sqrt
+        >>> sqrt.options(window=1 << 20).stream(Numbers())[-1]
+        np.float64(3162.2775020544923)
+        """
+        from .streaming import StandIns, Stream  # few programs have use for it
+
+        stand_ins = StandIns()
+        chosen = self._options()
+        named = {name: stand_ins.array(value) for name, value in keywords.items()}
+        plan = self._plan(stand_ins.array(arguments), named)
+        guards = guard(plan)
+        run = Stream(plan, stand_ins, executor(chosen.executor), chosen.window)
+        results = self._carry_out(plan, plan.outcome, run, chosen, chosen.thread_count())
+        del guards
+        stand_ins.write_merged(plan)
+        return stand_ins.stored(results)
+
     def explain(self, *arguments: Any, **keywords: Any) -> None:
         """Print what a call with these arguments would do: roles, sizes, grid, merge, copies, executor.
 
@@ -146,8 +199,12 @@ class Function:
         >>> print(exp.options(executor="serial", threads=1)(0.0))
         1.0
         """
+        if "unpickle" in changes:
+            raise TypeError(f"{self.__name__}: unpickle is an option of the process or of a block, not of a function")
         checked(current(), changes)
-        return Function(self._contract, self._symbol, self._companions, {**self._changes, **changes})
+        other = object.__new__(Function)
+        vars(other).update(vars(self), _changes={**self._changes, **changes}, _templates={})
+        return other
 
     @property
     def library(self) -> str:
@@ -161,6 +218,23 @@ class Function:
 
     def __repr__(self) -> str:
         return f"<{' '.join(self.declaration.split())} from {self.library}>"
+
+    def __copy__(self) -> Function:
+        return self  # it never changes
+
+    def __deepcopy__(self, memo: object) -> Function:
+        return self
+
+    def __reduce__(self) -> tuple[Callable[..., Function], tuple[Any, ...]]:
+        what = f"{self.__name__} cannot be pickled:"
+        mergers = dict(self._companions.functions)
+        for name, merger in mergers.items():
+            pickling.check_named(f"{what} {name}, which merges its results,", merger)
+        for name, value in self._changes.items():
+            pickling.check_option(what, name, value)
+        text = self._contract.prototype.whole_text
+        origin = self._origin.packed(self.__name__)
+        return restore, (pickling.FORMAT, origin, text, self._symbol.name, mergers, dict(self._changes))
 
     def _options(self) -> Options:
         return checked(current(), self._changes) if self._changes else current()
@@ -179,6 +253,11 @@ class Function:
                 repeated = known.repeat(arguments, keywords, partial(self._carry_out, chosen=chosen, threads=threads))
                 if repeated is not None:
                     return repeated[0]
+        if "dask.array" in sys.modules:
+            from . import lazy
+
+            if lazy.is_asked(arguments, keywords):
+                return lazy.call(self._foreign, self._companions.functions, arguments, keywords)
         bound = bind(self._contract, arguments, keywords)
         plan = make_plan(self._contract, bound)
         guards = guard(plan)
@@ -214,15 +293,98 @@ class Function:
     ) -> Any:
         """Make the calls of a plan, and merge."""
         start(plan)
-        with (
-            Watch(plan, chosen.timeout, chosen.progress, stop) as watch,
-            self._companions.private_handles(plan, threads) as handles,
-        ):
-            run(Run(plan, self._symbol, threads, handles, self._describe, watch))
-            self._companions.merge_handles(plan, handles)
-            return finish(plan, outcome, self._companions.functions)
+        companions = self._companions
+        with Watch(plan, chosen.timeout, chosen.progress, stop) as watch:
+            if not plan.handles or not executor(chosen.executor).is_here(watch):
+                run(Run(plan, self._symbol, threads, {}, self._describe, watch, self._foreign))
+                return finish(plan, outcome, companions.functions)
+            with companions.private_handles(plan, threads) as handles:
+                run(Run(plan, self._symbol, threads, handles, self._describe, watch, self._foreign))
+                companions.merge_handles(plan, handles)
+                return finish(plan, outcome, companions.functions)
 
     def _describe(self, code: int) -> str:
         """The library's own words for a status."""
         status = self._contract.prototype.clauses.status
         return self._companions.describe(status.describe if status else None, code)
+
+
+def make_function(
+    prototype: Prototype, find: Callable[[str], Symbol], known: Mapping[str, Callable[..., Any]], origin: Origin
+) -> Function:
+    """Make what a prototype declares, with everything its clauses name.
+
+    Parameters
+    ----------
+    prototype : Prototype
+    find : callable
+        Looks up foreign functions by name.
+    known : dict
+        Functions that may merge results, by name.
+    origin : Origin
+        How another process finds the same.
+
+    Raises
+    ------
+    PrototypeError
+        If the declaration leaves something open, or a function that merges is not known.
+    LibraryError
+        If a foreign function is not found.
+    """
+    contract = analyse(prototype)
+    mergers = {}
+    for reduction in prototype.clauses.reductions.values():
+        if reduction.is_builtin:
+            continue
+        if reduction.operator not in known:
+            raise PrototypeError(
+                f"{prototype.name}: {reduction.operator} merges, so declare it too, or give it in callables",
+                prototype.source,
+                reduction.position,
+            )
+        mergers[reduction.operator] = known[reduction.operator]
+    symbols = {name: find(name) for name in needed_symbols(prototype.clauses)}
+    symbol = find(prototype.name)
+    companions = Companions(symbols, mergers)
+    return Function(contract, pointed_to(symbol) if prototype.is_variable else symbol, companions, origin)
+
+
+def restore(
+    version: object, origin: object, declaration: str, symbol: str, mergers: dict[str, Any], changes: dict[str, Any]
+) -> Function:
+    """Make a function from what it was pickled as; equal data gives the same function.
+
+    Raises
+    ------
+    UnpickleError
+        If it may not be unpickled here, or the data describes no function.
+    LibraryError, CompileError
+        If its library cannot be had here; says on which host.
+    """
+    pickling.check_data(version, declaration, mergers)
+    pickling.check_symbol(symbol)
+    pickling.check_changes(changes)
+    admitted = pickling.admit(origin, declaration)
+    return pickling.once(
+        lambda: (admitted, declaration, symbol, pickling.frozen(mergers), pickling.frozen(changes)),
+        lambda: _restored(admitted, declaration, symbol, mergers).options(**changes),
+    )
+
+
+def _restored(origin: Origin, declaration: str, symbol: str, mergers: dict[str, Any]) -> Function:
+    opened = origin.open()
+    prototypes = read_prototypes(declaration)
+    if len(prototypes) != 1:
+        raise UnpickleError(f"pickled data declares {len(prototypes)} functions in the place of one")
+    name = prototypes[0].name
+
+    def find(wanted: str) -> Symbol:
+        try:
+            return opened.symbol(symbol if wanted == name else wanted)
+        except LibraryError as error:
+            raise LibraryError(f"host {platform.node()}, where {name} is unpickled: {error}") from None
+
+    function = make_function(prototypes[0], find, mergers, origin.here(opened))
+    if init := prototypes[0].clauses.init:
+        initialise(find(init))
+    return function

@@ -91,6 +91,11 @@ def pointed_to(symbol: Symbol) -> Symbol:
     return Symbol(symbol.name, address, symbol.library, symbol.keepalive)
 
 
+def flush_streams() -> None:
+    """Write out what foreign functions have printed: C keeps it back, and a worker may never end in good order."""
+    ctypes.CDLL(None)["fflush"](None)
+
+
 def keep_for_ever(owner: object) -> None:
     """Never free an object, not even when the interpreter ends."""
     if sys.implementation.name == "cpython":  # others do not free anything at the end

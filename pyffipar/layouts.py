@@ -109,9 +109,9 @@ def _walked(prototype: Prototype, parameter: Parameter, array: Array) -> Strides
     expected = least = array.itemsize
     core = zip(parameter.extents[::-1], array.shape[::-1], array.strides[::-1], strict=False)  # loops left out
     for extent, length, stride in core:
+        if stride != expected and (parameter.boundary is not None or (extent.stride is None and length > 1)):
+            return None  # with a boundary elements are added at the ends, and those lie side by side
         if extent.stride is None:
-            if stride != expected and (length > 1 or parameter.boundary is not None):  # elements are added at the ends
-                return None
             least *= max(1, length)
         else:
             step = stride if length > 1 else max(expected, least)

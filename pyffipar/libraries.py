@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import platform
 import re
@@ -10,12 +11,19 @@ import sys
 from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
+from typing import BinaryIO, TypeAlias
 
 from .errors import LibraryError
+from .trust import open_to_all
 
 _CONFIGURATION = Path("/etc/ld.so.conf")
 _MACHINES = {3: "x86", 21: "PowerPC64", 22: "s390x", 40: "ARM", 62: "x86-64", 183: "AArch64", 243: "RISC-V"}
 _SHT_DYNSYM = 11  # ELF section that lists what a library exports and imports
+_PT_NOTE = 4  # ELF segment of notes
+_NT_GNU_BUILD_ID = 3  # the note that holds a hash of what the linker wrote
+_LONGEST_NOTES = 1 << 16  # bytes; real ones have some hundred
+
+Stamp: TypeAlias = tuple[int, ...]
 
 
 def is_path(text: str) -> bool:
@@ -36,7 +44,8 @@ def search(name: str, folders: Iterable[str] | None = None) -> str:
     Returns
     -------
     str
-        In the first folder that has any, the one with the highest version that this process can load.
+        In the first folder that has any, the one with the highest version that this process can load and that not
+        every user of this machine can have written.
 
     Raises
     ------
@@ -47,7 +56,7 @@ def search(name: str, folders: Iterable[str] | None = None) -> str:
     unfit = []
     for folder in looked:
         for path in _versions(folder, name):
-            reason = mismatch(path)
+            reason = mismatch(path) or open_to_all(Path(path))
             if reason is None:
                 return path
             unfit.append(f"{path}: {reason}")
@@ -135,14 +144,41 @@ def mismatch(path: str) -> str | None:
     except OSError as error:
         return error.strerror or str(error)
     if header[:4] != b"\x7fELF":
-        if header.lstrip().startswith((b"/* GNU ld script", b"INPUT", b"GROUP", b"OUTPUT_FORMAT")):
-            return "it is a text for the linker that names other files; open one of those"
-        return "it is no ELF file"
+        return _no_elf_file(header, path)
     if len(header) < 20:
         return "the file is cut off"
     if (theirs := _describe(header)) != (ours := _describe(own)):
         return f"it was built for {theirs}, this process is {ours}"
-    return None
+    (kind,) = struct.unpack_from("=H", header, 16)
+    return _NOT_LOADED.get(kind)
+
+
+# By ELF type; shared objects and programs remain, of which the loader itself refuses the latter.
+_NOT_LOADED = {
+    1: "it is an object file, not linked yet: `cc -shared -o libx.so x.o`, of files compiled with -fPIC",
+    4: "it is a core dump",
+}
+_OTHERS = {
+    b"!<arch>\n": "it is a static library: `cc -shared -o libx.so -Wl,--whole-archive libx.a -Wl,--no-whole-archive`",
+    b"!<thin>\n": "it is a static library",
+    b"MZ": "it is a library for Windows",
+    b"\xcf\xfa\xed\xfe": "it is a library for macOS",
+    b"\xca\xfe\xba\xbe": "it is a library for macOS",
+}
+_LONGEST_TEXT = 1 << 16  # characters; real ones have some hundred
+_LINKER_TEXT = (b"/* GNU ld script", b"INPUT", b"GROUP", b"OUTPUT_FORMAT")
+
+
+def _no_elf_file(header: bytes, path: str) -> str:
+    """What a file is that is no ELF file."""
+    if not header:
+        return "it is empty"
+    if header.lstrip().startswith(_LINKER_TEXT):
+        with Path(path).open(errors="replace") as file:
+            text = re.sub(r"/\*.*?\*/", " ", file.read(_LONGEST_TEXT), flags=re.DOTALL)
+        named = re.findall(r"[^\s()]+\.so[.\d]*", text)
+        return f"it is a text for the linker that names other files; open {' or '.join(named) or 'one of those'}"
+    return next((words for start, words in _OTHERS.items() if header.startswith(start)), "it is no ELF file")
 
 
 @cache
@@ -162,6 +198,74 @@ def _describe(header: bytes) -> str:
     (machine,) = struct.unpack_from(f"{order}H", header, 18)
     width = {1: 32, 2: 64}.get(header[4], 0)
     return f"{_MACHINES.get(machine, f'machine {machine}')}, {width} bits, {'little' if order == '<' else 'big'}-endian"
+
+
+def stamp(path: str) -> Stamp | None:
+    """What tells cheaply whether a file has been replaced or changed; None if it is gone."""
+    try:
+        status = Path(path).stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
+
+
+def fingerprint(path: str) -> str:
+    """What distinguishes a library from another version: its ELF build ID if it has one, else a hash of the file.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be read.
+    """
+    return _fingerprint(path, stamp(path))
+
+
+@cache
+def _fingerprint(path: str, _stamp: Stamp | None) -> str:
+    """Read it once for every state of the file."""
+    with Path(path).open("rb") as file:
+        try:
+            for note in _notes(file):
+                if (build_id := _build_id(note)) is not None:
+                    return f"build-id:{build_id.hex()}"
+        except (struct.error, IndexError, ValueError):
+            pass  # no ELF file of a form we know: its content says as much
+        file.seek(0)
+        digest = hashlib.sha256()
+        while block := file.read(1 << 20):
+            digest.update(block)
+        return f"sha256:{digest.hexdigest()}"
+
+
+def _notes(file: BinaryIO) -> Iterator[bytes]:
+    """The segments of a 64-bit ELF file that hold notes."""
+    header = file.read(64)
+    if header[:5] != b"\x7fELF\x02":
+        return
+    order = "<" if header[5] == 1 else ">"
+    (segments,) = struct.unpack_from(f"{order}Q", header, 32)
+    size, count = struct.unpack_from(f"{order}HH", header, 54)
+    file.seek(segments)
+    table = file.read(size * count)
+    for number in range(count):
+        kind, offset, length = struct.unpack_from(f"{order}I4xQ16xQ", table, size * number)
+        if kind == _PT_NOTE and length <= _LONGEST_NOTES:
+            file.seek(offset)
+            yield file.read(length)
+
+
+def _build_id(notes: bytes) -> bytes | None:
+    """The build ID among the notes of one segment."""
+    order = sys.byteorder  # only libraries of this machine are asked
+    place = 0
+    while place + 12 <= len(notes):
+        name_size, size, kind = (int.from_bytes(notes[place + i : place + i + 4], order) for i in (0, 4, 8))
+        name = notes[place + 12 : place + 12 + name_size]
+        place += 12 + -(-name_size // 4) * 4
+        if kind == _NT_GNU_BUILD_ID and name == b"GNU\0":
+            return notes[place : place + size] or None
+        place += -(-size // 4) * 4
+    return None
 
 
 def exported_names(path: str) -> frozenset[str]:

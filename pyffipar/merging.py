@@ -34,19 +34,25 @@ def finish(plan: Plan, outcome: Outcome, functions: Functions) -> Any:
     object
         The only result, a tuple of several, or None; results without dimensions are NumPy scalars.
     """
-    starts, lengths = _spans(plan.grid)
     joined: dict[str, Array] = {}
-    for merge in outcome.merges:
+    if outcome.merges:
+        _merge_all(plan, outcome.merges, joined, functions)
+    values = tuple([_handed_out(result, joined) for result in outcome.results])
+    if len(values) == 1:
+        return values[0]
+    return values or None
+
+
+def _merge_all(plan: Plan, merges: tuple[Merge, ...], joined: dict[str, Array], functions: Functions) -> None:
+    """Merge into the arrays that results are; what was joined is kept by name."""
+    starts, lengths = _spans(plan.grid)
+    for merge in merges:
         if not plan.calls:
             _merge_nothing(merge, joined)
         elif merge.reduction.operator == "concat":
             joined[merge.name] = _join(plan, merge, starts, lengths)
         else:
             _merge(plan, merge, starts, lengths, functions)
-    values = tuple(_handed_out(result, joined) for result in outcome.results)
-    if len(values) == 1:
-        return values[0]
-    return values or None
 
 
 @lru_cache(maxsize=256)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import threading
 
 _here = threading.local()
+_around = 0  # calls that all of this process is inside of
 
 
 class Inside:
     """Marks this thread as inside a foreign call that Python made; a context manager, which may be nested."""
 
     def __enter__(self) -> None:
-        _here.depth = depth() + 1
+        _here.depth = getattr(_here, "depth", 0) + 1
 
     def __exit__(self, *_: object) -> None:
         _here.depth -= 1
@@ -20,7 +21,18 @@ class Inside:
 def depth() -> int:
     """How many foreign calls made by Python threads this one is inside of; the native pool's workers count theirs."""
     found: int = getattr(_here, "depth", 0)
-    return found
+    return found + _around
+
+
+def employ() -> None:
+    """Mark this process as a worker of another one: all it does is inside that one's calls."""
+    global _around  # noqa: PLW0603 - one per process
+    _around = 1
+
+
+def is_employed() -> bool:
+    """Whether this process is a worker of another one."""
+    return bool(_around)
 
 
 inside = Inside()  # has no state of its own

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Collection
 from contextvars import ContextVar, Token
 from dataclasses import dataclass, fields, replace
 from functools import cache
-from typing import Any
+from typing import Any, TypeAlias
 
 from . import nesting
 from .cpus import default_threads
 
-EXECUTORS = ("native", "threads", "serial")
+UNPICKLE_VARIABLE = "PYFFIPAR_UNPICKLE"  # the process's guard until set_options gives one: for workers
+
+# What may be unpickled: "allow", "refuse", names and paths of libraries, or whoever decides about each.
+Guard: TypeAlias = "str | Collection[str | os.PathLike[str]] | Callable[[Any], object]"
+
+EXECUTORS = ("native", "threads", "serial", "processes")
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,27 +26,40 @@ class Options:
 
     Attributes
     ----------
-    executor : str
-        ``native`` (std::thread workers), ``threads`` (Python threads and ctypes) or ``serial`` (a loop, the oracle).
+    executor : str or executor
+        ``native`` (std::thread workers), ``threads`` (Python threads and ctypes), ``serial`` (a loop, the oracle),
+        ``processes`` (worker processes), or any executor of `concurrent.futures` or like those.
     threads : int or None
-        Most threads that work on one call, the caller included; None for ``PYFFIPAR_NUM_THREADS``,
-        ``OMP_NUM_THREADS`` or else the CPUs this process may use.
+        Most threads that work on one call, the caller included, or processes; None for as many as the executor has,
+        where it is one of the user's own, or else for ``PYFFIPAR_NUM_THREADS``, ``OMP_NUM_THREADS`` or the CPUs that
+        this process may use.
     timeout : float or None
         Seconds after which a call ends with TimeoutError; chunks that run are waited for.
     progress : bool or callable
         True draws a bar with tqdm; a callable gets the foreign calls done and all there are, now and then.
+    window : int
+        Bytes of stored arrays that `Function.stream` works on at once; as many are read meanwhile.
+    unpickle : str, collection, callable or None
+        Which functions and libraries may be unpickled: ``"allow"`` all, ``"refuse"`` all, those of the libraries in a
+        collection of names and paths, or those for which a callable, given an `UnpickleRequest`, returns True. None for
+        what the process's default says, or else the variable ``PYFFIPAR_UNPICKLE``, or else all.
     """
 
-    executor: str = "native"
+    executor: Any = "native"
     threads: int | None = None
     timeout: float | None = None
     progress: bool | Callable[[int, int], object] = False
+    window: int = 256 << 20
+    unpickle: Guard | None = None
 
     def thread_count(self) -> int:
         """`threads`, or what stands in for None; 1 inside a foreign call, which is one of many already."""
         if nesting.depth():
             return 1
-        return _cpus() if self.threads is None else self.threads
+        if self.threads is not None:
+            return self.threads
+        own = None if isinstance(self.executor, str) else getattr(self.executor, "_max_workers", None)
+        return own if isinstance(own, int) and own > 0 else _cpus()
 
 
 @cache
@@ -69,8 +88,10 @@ def checked(base: Options, changes: dict[str, Any]) -> Options:
     for name, value in changes.items():
         if name not in _NAMES:
             raise TypeError(f"there is no option {name}; there are {', '.join(_NAMES)}")
-        if name == "executor" and value not in EXECUTORS:
-            raise ValueError(f"executor = {value!r}; there are {', '.join(EXECUTORS)}")
+        if name == "executor" and not _is_executor(value):
+            raise ValueError(
+                f"executor = {value!r}; there are {', '.join(EXECUTORS)}, and the executors of concurrent.futures"
+            )
         whole = isinstance(value, int) and not isinstance(value, bool)
         if name == "threads" and value is not None and (not whole or value < 1):
             raise ValueError(f"threads = {value!r}; at least 1 is wanted, or None for the default")
@@ -78,11 +99,58 @@ def checked(base: Options, changes: dict[str, Any]) -> Options:
             raise ValueError(f"timeout = {value!r}; seconds are wanted, or None for no limit")
         if name == "progress" and not (isinstance(value, bool) or callable(value)):
             raise TypeError(f"progress = {value!r}; True, False or a callable is wanted")
+        if name == "window" and (not whole or value < 1):
+            raise ValueError(f"window = {value!r}; a number of bytes is wanted")
+        if name == "unpickle":
+            _check_guard(value)
     return replace(base, **changes)
 
 
+def _is_executor(value: Any) -> bool:
+    """Whether it is a name of ours, or an object with the methods of `concurrent.futures.Executor`."""
+    if isinstance(value, (str, type)):
+        return value in EXECUTORS
+    return callable(getattr(value, "submit", None)) and callable(getattr(value, "map", None))
+
+
+def _check_guard(value: Any) -> None:
+    if value is None or callable(value) or value in ("allow", "refuse"):
+        return
+    wanted = "'allow', 'refuse', a collection of libraries' names and paths, a callable or None is wanted"
+    if isinstance(value, (str, bytes)) or not isinstance(value, Collection):
+        raise TypeError(f"unpickle = {value!r}; {wanted}")
+    for entry in value:
+        if not isinstance(entry, (str, os.PathLike)):
+            raise TypeError(f"unpickle = {value!r}; {wanted}")
+
+
+def unpickle_guard() -> tuple[Guard, str]:
+    """What may be unpickled here and now, and who says so."""
+    block = _current.get()
+    if block is not None and block.unpickle is not None:
+        return block.unpickle, f"options(unpickle={block.unpickle!r})"
+    if _default.unpickle is not None:
+        return _default.unpickle, f"set_options(unpickle={_default.unpickle!r})"
+    said = os.environ.get(UNPICKLE_VARIABLE, "")
+    if said in ("", "allow", "refuse"):
+        return said or "allow", f"{UNPICKLE_VARIABLE}={said}"
+    return tuple(said.split(os.pathsep)), f"{UNPICKLE_VARIABLE}={said}"
+
+
 def current() -> Options:
-    """The options in force here: the innermost `options` block's, else the process's."""
+    """The options in force here: the innermost `options` block's, else the process's.
+
+    Returns
+    -------
+    Options
+
+    Examples
+    --------
+    >>> import pyffipar as pf
+    >>> with pf.options(threads=3):
+    ...     pf.current_options().threads
+    3
+    """
     return _current.get() or _default
 
 
@@ -126,7 +194,9 @@ class options:  # noqa: N801 - a context manager, spelled like numpy.errstate
         self._tokens: list[Token[Options | None]] = []
 
     def __enter__(self) -> Options:
-        changed = checked(current(), self._changes)
+        # A guard of the whole process is not copied into the block: changing it later counts inside, too.
+        base = _current.get() or replace(_default, unpickle=None)
+        changed = checked(base, self._changes)
         self._tokens.append(_current.set(changed))
         return changed
 

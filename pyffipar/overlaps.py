@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from .addresses import address_of
+
 Array = np.ndarray[Any, np.dtype[Any]]
 
 MAX_WORK = 100_000  # steps of NumPy's exact test: about a millisecond
@@ -37,9 +39,17 @@ def overlap(one: Array, other: Array) -> bool:
         return True
 
 
+def reach(array: Array) -> tuple[int, int]:
+    """The bytes an array lies in: from where to where, counted from its address."""
+    if not array.size:
+        return 0, 0
+    steps = [stride * (extent - 1) for stride, extent in zip(array.strides, array.shape, strict=True)]
+    return sum(step for step in steps if step < 0), sum(step for step in steps if step > 0) + array.itemsize
+
+
 def identical(one: Array, other: Array) -> bool:
     """Whether two arrays are the same elements in the same order."""
-    same = one.ctypes.data == other.ctypes.data and one.strides == other.strides
+    same = address_of(one) == address_of(other) and one.strides == other.strides
     return same and one.shape == other.shape and one.dtype == other.dtype
 
 
@@ -48,11 +58,10 @@ def hold(arrays: Iterable[Array]) -> tuple[object, ...]:
 
     A buffer export does not: NumPy looks at weak references only, once ``refcheck=False`` tells it not to count others.
     """
-    return tuple(weakref.ref(_owner(array)) for array in arrays)
-
-
-def _owner(array: Array) -> Array:
-    """The array that a view is of, however far down."""
-    while isinstance(array.base, np.ndarray):
-        array = array.base
-    return array
+    owners = []
+    for array in arrays:
+        owner = array
+        while isinstance(owner.base, np.ndarray):  # a view, however far down
+            owner = owner.base
+        owners.append(weakref.ref(owner))
+    return tuple(owners)

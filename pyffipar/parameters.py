@@ -13,6 +13,8 @@ from .names import TypeNames
 from .scalars import BYTES, Scalar
 from .tokens import Statement, Token
 
+MAX_CORE_DIMENSIONS = 8
+
 
 @dataclass(frozen=True, slots=True)
 class Signature:
@@ -107,53 +109,85 @@ class ParameterReader:
         if type(inner).__name__ in ("PtrDecl", "FuncDecl"):
             return self._pointer(node.name, inner, position, extents)
         words, const = type_words(inner)
-        element = BYTES if words == ["void"] and extents is not None else self._names.find(words)
+        if words[0] in self._names.pointers:
+            return self._pointer(node.name, self._names.pointers[words[0]], position, extents, words[0])
         spelled = ("const " if const else "") + " ".join(words)
+        element: Scalar | None
+        if array := self._names.arrays.get(words[0]):  # as C does it: a parameter of an array type is a pointer
+            element = array.element
+            fixed = tuple(Extent(None, 0, extent, position=position) for extent in array.shape)
+            extents, spelled = (*(extents or ()), *fixed), ("const " if const else "") + element.name
+        else:
+            element = BYTES if words == ["void"] and extents is not None else self._names.find(words)
         if element is None or (extents is None and element.dtype.kind == "V"):
-            what = (
-                "a struct is not passed by value" if element or words[0] in TAGS else f"unknown type {' '.join(words)}"
-            )
-            self._statement.fail(f"{node.name}: {what}", position)
+            self._statement.fail(f"{node.name}: {self._by_value(words, element)}", position)
+        if extents is not None and len(extents) > MAX_CORE_DIMENSIONS:
+            count = f"{len(extents)} core dimensions; at most {MAX_CORE_DIMENSIONS} are read"
+            self._statement.fail(count, position)
         if extents is None:
             return Parameter(node.name, "value", element, spelled, (), "in", position)
         one = len(extents) == 1 and extents[0].size is None and extents[0].offset == 1 and not extents[0].lower
         way = direction or ("in" if const else "out")
         return Parameter(node.name, "array", element, spelled, () if one else extents, way, position)
 
-    def _pointer(self, name: str, node: Any, position: int, extents: tuple[Extent, ...] | None) -> Parameter:
-        """A pointer without brackets is an opaque handle; to a known type it would be a guess."""
+    def _by_value(self, words: list[str], element: Scalar | None) -> str:
+        """Why a type cannot be passed by value."""
+        if element or words[0] in TAGS:
+            return "a struct is not passed by value"
+        if self._names.is_opaque(words):
+            return f"{' '.join(words)} is opaque, so only pointers to it are passed"
+        return f"unknown type {' '.join(words)}"
+
+    def _pointer(
+        self, name: str, node: Any, position: int, extents: tuple[Extent, ...] | None, alias: str = ""
+    ) -> Parameter:
+        """A pointer without brackets is an opaque handle; to a known type it would be a guess.
+
+        `alias` is the typedef that stands for the pointer.
+        """
         if extents is not None:
             self._statement.fail(f"{name} is an array of pointers: only arrays of values are read", position)
-        function = node if type(node).__name__ == "FuncDecl" else node.type
+        function = node if type(node).__name__ == "FuncDecl" else self._named_function(node.type)
         if type(function).__name__ == "FuncDecl":
             callback = self._callback(function)
             return Parameter(name, "handle", None, "void *", position=position, callback=callback)
-        if type(node.type).__name__ == "PtrDecl":
+        if self._is_pointer(node.type):
             return Parameter(name, "handle", None, "void *", position=position)
         words, const = type_words(node.type)
-        if self._names.find(words) is not None:
+        if self._names.find(words) is not None or words[0] in self._names.arrays:
             spelled = ("const " if const else "") + " ".join(words)
             self._statement.fail(
-                f"{spelled} *{name} does not say how much it points to: "
+                f"{f'{alias} ' if alias else f'{spelled} *'}{name} does not say how much it points to: "
                 f"write {spelled} {name}[1] for one value or {spelled} {name}[n] for an array",
                 position,
             )
         return Parameter(name, "handle", None, ("const " if const else "") + " ".join(words) + " *", position=position)
+
+    def _named_function(self, node: Any) -> Any:
+        """What a typedef of a function stands for; else the type itself."""
+        if type(node).__name__ != "TypeDecl":
+            return node
+        target = self._names.pointers.get(type_words(node)[0][0])
+        return target if type(target).__name__ == "FuncDecl" else node
 
     def _callback(self, node: Any) -> Signature | None:
         """The signature of a function pointer; None if a Python callable cannot have it."""
         nodes = node.args.params if node.args else []
         if len(nodes) == 1 and type(nodes[0]).__name__ == "Typename" and is_void(nodes[0].type):
             nodes = []
-        if any(type(argument).__name__ == "EllipsisParam" for argument in nodes):
-            return None
+        if any(type(argument).__name__ not in ("Typename", "Decl") for argument in nodes):
+            return None  # any number of arguments, or names of unknown types
         returns_nothing = is_void(node.type)
         result = None if returns_nothing else self._plain(node.type)
         arguments = tuple(self._plain(argument.type) for argument in nodes)
-        by_value = [argument.type for argument in nodes if type(argument.type).__name__ == "TypeDecl"]
+        by_value = [argument.type for argument in nodes if not self._is_pointer(argument.type)]
         if any(self._plain(argument) is None for argument in by_value) or (result is None and not returns_nothing):
             return None
         return Signature(result, arguments)
+
+    def _is_pointer(self, node: Any) -> bool:
+        """Whether a type is a pointer, an array or a function, or a typedef of a pointer."""
+        return type(node).__name__ != "TypeDecl" or type_words(node)[0][0] in self._names.pointers
 
     def _plain(self, node: Any) -> Scalar | None:
         """The arithmetic type of a value that ctypes can pass; None for pointers and all else."""
@@ -165,7 +199,7 @@ class ParameterReader:
     def returned(self, declaration: Any, name: Token) -> Scalar | None:
         """What the function returns; None for ``void``."""
         node = declaration.type.type
-        if type(node).__name__ == "PtrDecl":
+        if self._is_pointer(node):
             self._statement.fail(
                 f"{name.text} returns a pointer; only values can be returned: "
                 f"write uintptr_t for an address to hand on, void if it is not needed",

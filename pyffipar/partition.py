@@ -16,6 +16,8 @@ FEW = 64
 # A reduction over plain elements is not cut finer than this: its grid must be the same when it is lifted over a
 # million short rows, and there 64 calls of two elements each would cost more than the work.
 SMALLEST_REDUCED_BYTES = 4 * KIB
+# Large chunks begin where vectors do.
+ALIGNMENT = 32  # items
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,17 +89,11 @@ def cut(
     """
     if length == 0:
         return Grid(0, 1, 1)
-    total = length * item_bytes
-    chunk = _share(length, item_bytes, at_least)
-    if reduced and 0 < item_bytes <= 16:  # up to double _Complex: plain elements
-        chunk = max(chunk, -(-SMALLEST_REDUCED_BYTES // item_bytes))
-    if private_bytes:
-        chunk = max(chunk, -(-length // max(1, total // private_bytes)))
-    if limits.smallest is not None:
-        chunk = max(chunk, limits.smallest)
-    if limits.largest is not None:
-        chunk = min(chunk, limits.largest)
-    chunk = _stepped(min(chunk, length), limits, cap)
+    least = _least(length, item_bytes, limits, private_bytes, reduced=reduced)
+    chunk = min(max(_share(length, item_bytes, at_least), least), length)
+    if limits.largest is None or chunk < limits.largest:
+        chunk = _evened(length, item_bytes, chunk, least)
+    chunk = _stepped(chunk if limits.largest is None else min(chunk, limits.largest), limits, cap)
     return Grid(length, chunk, -(-length // chunk))
 
 
@@ -108,6 +104,26 @@ def _share(length: int, item_bytes: int, at_least: int) -> int:
         return even
     target = min(max(length * item_bytes // SHARE, SMALLEST_BYTES), LARGEST_BYTES)
     return max(1, min(even, target // item_bytes))
+
+
+def _least(length: int, item_bytes: int, limits: Limits, private_bytes: int, *, reduced: bool) -> int:
+    """Items a chunk has at least."""
+    least = limits.smallest or 1
+    if reduced and 0 < item_bytes <= 16:  # up to double _Complex: plain elements
+        least = max(least, -(-SMALLEST_REDUCED_BYTES // item_bytes))
+    if private_bytes:
+        least = max(least, -(-length // max(1, length * item_bytes // private_bytes)))
+    return least
+
+
+def _evened(length: int, item_bytes: int, chunk: int, least: int) -> int:
+    """About as large, so that the last chunk is no remnant: few chunks would be shared out badly."""
+    chunks = -(-length // chunk)
+    even = -(-length // chunks)
+    if even < least and chunks > 1:
+        even = -(-length // (chunks - 1))
+    aligned = min(-(-even // ALIGNMENT) * ALIGNMENT, length)
+    return aligned if even >= ALIGNMENT**2 and aligned * item_bytes <= LARGEST_BYTES else even
 
 
 def _stepped(chunk: int, limits: Limits, cap: int | None) -> int:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from fractions import Fraction
 from typing import Any
 
 import numpy as np
 
 from . import partition
+from .addresses import CACHE_LINE
 from .binding import RETURNED, Bound
 from .clauses import LOCATORS
 from .clauses import RETURNED as RETURN_CLAUSE
@@ -21,11 +23,16 @@ from .roles import Contract
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
-CACHE_LINE = 64  # private copies start on their own, or two cores would fight over one
 
-
-def make_plan(contract: Contract, bound: Bound) -> Plan:
+def make_plan(contract: Contract, bound: Bound, empty: Callable[..., Array] = np.empty) -> Plan:
     """Decide how a bound call is cut, and lay out what every chunk gets.
+
+    Parameters
+    ----------
+    contract : Contract
+    bound : Bound
+    empty : callable
+        Makes the arrays of results and of partial results.
 
     Raises
     ------
@@ -34,14 +41,15 @@ def make_plan(contract: Contract, bound: Bound) -> Plan:
     OverflowError
         When a chunk, or a value that advances, does not fit its C type.
     """
-    return _Planner(contract, bound).plan()
+    return _Planner(contract, bound, empty).plan()
 
 
 class _Planner:
     """One call being planned."""
 
-    def __init__(self, contract: Contract, bound: Bound) -> None:
+    def __init__(self, contract: Contract, bound: Bound, empty: Callable[..., Array]) -> None:
         self._contract = contract
+        self._empty = empty
         self._prototype = contract.prototype
         self._bound = bound
         self._items = math.prod(bound.loop_shape)
@@ -184,12 +192,12 @@ class _Planner:
             return Argument(RETURNED, Kind.STORE, element, array=self._used, written=True, per_call=True)
         into = self._bound.arrays.get(RETURNED)
         if into is None:
-            into = np.empty(self._bound.loop_shape, element.dtype)
+            into = self._empty(self._bound.loop_shape, element.dtype)
         self._results[RETURNED] = into
         reduction = clauses.reductions.get(RETURN_CLAUSE)
         if reduction is None:
             return Argument(RETURNED, Kind.STORE, element, array=into, written=True)
-        partials = self._used if self._contract.joined else np.empty(per_call, element.dtype)
+        partials = self._used if self._contract.joined else self._empty(per_call, element.dtype)
         values = self._lifted(reduction.operands[0]) if reduction.operator in LOCATORS else None
         self._merges.append(
             Merge(RETURNED, reduction, partials, into, keep=False, values=values, operands=self._operands())
@@ -197,8 +205,10 @@ class _Planner:
         return Argument(RETURNED, Kind.STORE, element, array=partials, written=True, per_call=True)
 
     def _operands(self) -> dict[str, Any]:
-        """Whole values by name, for functions that merge."""
-        return {**self._bound.values, **self._bound.sizes}
+        """Whole values by name, for functions that merge; lifted ones for every item."""
+        values = [parameter.name for parameter in self._prototype.parameters if parameter.kind == "value"]
+        lifted = {name: self._lifted(name) for name in values if name in self._bound.arrays}
+        return {**self._bound.values, **self._bound.sizes, **lifted}
 
     def _is_array(self, parameter: Parameter) -> bool:
         return parameter.kind == "array" and parameter.name not in self._bound.values  # None was passed: NULL
@@ -293,7 +303,7 @@ class _Planner:
             array = self._lifted(name)
         else:
             assert parameter.scalar is not None  # arrays have an element type
-            array = np.empty((*self._bound.loop_shape, *self._core_shape(parameter)), parameter.scalar.dtype)
+            array = self._empty((*self._bound.loop_shape, *self._core_shape(parameter)), parameter.scalar.dtype)
         if parameter.direction == "out":
             self._results[name] = array
         return array
@@ -305,7 +315,7 @@ class _Planner:
         core = self._core_shape(parameter)
         count = math.prod(core)
         padded = -(-count * element.itemsize // CACHE_LINE) * CACHE_LINE // element.itemsize
-        slots = np.empty((*self._bound.loop_shape, self._grid.chunks, padded), element)
+        slots = self._empty((*self._bound.loop_shape, self._grid.chunks, padded), element)
         partials = slots[..., :count].reshape(*self._bound.loop_shape, self._grid.chunks, *core)
         reduction = self._prototype.clauses.reductions[parameter.name]
         keep = parameter.direction == "inout"

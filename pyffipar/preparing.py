@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NoReturn
 
 from . import forking, nesting
 from .executors import Run
@@ -51,6 +51,12 @@ class Prepared:
         self._generation = forking.generation()
         self._laid_out = lay_out()
         self._lock = forking.Lock()  # private copies and results are one set of arrays: one call at a time
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(
+            f"{self._name}: a prepared call is bound to arrays of this process, so it cannot be pickled: pickle the "
+            "function, and prepare it there"
+        )
 
     def __call__(self, stop: threading.Event | None = None) -> Any:
         """Make the call; given an event, it ends early when that is set.

@@ -8,15 +8,14 @@ from dataclasses import dataclass, field
 
 from .clause_reading import read_clauses
 from .clauses import RETURNED, Clauses
-from .csyntax import BASE_TYPES, KEYWORDS, TAGS, parse, without_attributes
+from .csyntax import BASE_TYPES, KEYWORDS, TAGS, check_commas, declared_name, parse, without_attributes
 from .extents import Extent, read_bracket
-from .names import TypeNames
+from .names import Definition, TypeNames, written_out
 from .parameters import Parameter, ParameterReader, bounded
 from .scalars import WELL_KNOWN, Scalar
 from .tokens import Statement, Token, closing, split_at, statements
 
 MAX_PARAMETERS = 64  # C guarantees 127; libraries stay under 30
-MAX_CORE_DIMENSIONS = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +35,8 @@ class Prototype:
         The whole text it stands in, and `position` where; for error messages.
     is_variable : bool
         The symbol is a variable that holds the function's address: ``void (*f)(int n, …)``.
+    needs : tuple of Definition
+        Typedefs, structs and enums it refers to.
     """
 
     name: str
@@ -47,6 +48,12 @@ class Prototype:
     position: int = 0
     is_variable: bool = False
     by_name: Mapping[str, Parameter] = field(default_factory=dict, repr=False, compare=False)
+    needs: tuple[Definition, ...] = field(default=(), repr=False, compare=False)
+
+    @property
+    def whole_text(self) -> str:
+        """The declaration behind the definitions it needs: a text that stands by itself."""
+        return written_out(self.needs) + self.text
 
 
 def read_prototypes(text: str, names: TypeNames | None = None) -> list[Prototype]:
@@ -90,9 +97,10 @@ def _prototype(statement: Statement, names: TypeNames) -> Prototype:
     if len(parts) > MAX_PARAMETERS:
         statement.fail(f"{name.text} has {len(parts)} parameters; at most {MAX_PARAMETERS} are read", name.position)
     _check_returnwords(statement, tokens[: opening - 1])
-    if not all(parts):
-        statement.fail(f"{name.text}: a parameter is missing before this comma", tokens[opening].position)
-    declared = [(_name(part).position, _brackets(statement, part)) for part in parts]
+    check_commas(statement, name, parts, tokens[opening + 1 : last])
+    hidden = {declared_name(part).text for part in parts}
+    constants = {one: value for one, value in names.constants.items() if one not in hidden}
+    declared = [(declared_name(part).position, _brackets(statement, part, constants)) for part in parts]
     declaration = parse(statement, tokens[: last + 1])
     clauses = read_clauses(statement, tokens[last + 1 :], names.constants)
     reader = ParameterReader(statement, names)
@@ -109,6 +117,7 @@ def _prototype(statement: Statement, names: TypeNames) -> Prototype:
         name.position,
         is_variable,
         by_name,
+        names.needed(statement.tokens),
     )
     _check_names(statement, prototype)
     return prototype
@@ -152,21 +161,8 @@ def _check_returnwords(statement: Statement, tokens: tuple[Token, ...]) -> None:
         statement.fail(f"unknown word {strange[0].text} before the return type: leave it out", strange[0].position)
 
 
-def _name(part: tuple[Token, ...]) -> Token:
-    """The token that names a parameter: the last name before its brackets, or the first in ``(*name)(...)``."""
-    best = part[0]
-    for index, token in enumerate(part):
-        if token.text == "[":
-            break
-        if token.text == "(":
-            return next((inside for inside in part[index:] if inside.kind == "name"), token)
-        if token.kind == "name" and token.text not in KEYWORDS:
-            best = token
-    return best
-
-
-def _brackets(statement: Statement, part: tuple[Token, ...]) -> tuple[Extent, ...] | None:
-    """The extents of one parameter; None if it has no brackets."""
+def _brackets(statement: Statement, part: tuple[Token, ...], constants: Mapping[str, int]) -> tuple[Extent, ...] | None:
+    """The extents of one parameter; None if it has no brackets. `constants` are enumerators that no parameter hides."""
     extents: list[Extent] = []
     index = 0
     seen = False
@@ -175,11 +171,9 @@ def _brackets(statement: Statement, part: tuple[Token, ...]) -> tuple[Extent, ..
             return None
         if part[index].text == "[":
             last = closing(part, index)
-            extents += read_bracket(part[index + 1 : last], statement.source, part[index].position)
+            extents += read_bracket(part[index + 1 : last], statement.source, part[index].position, constants)
             seen, index = True, last
         index += 1
-    if len(extents) > MAX_CORE_DIMENSIONS:
-        statement.fail(f"{len(extents)} core dimensions; at most {MAX_CORE_DIMENSIONS} are read", part[0].position)
     return tuple(extents) if seen else None
 
 

@@ -14,13 +14,15 @@ from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 
+from .addresses import address_of
 from .adoption import adopt_scalar
 from .axes import NO_AXES
 from .binding import Bound
 from .clauses import Reduction
 from .executors import Run
 from .kinds import Kind
-from .overlaps import hold
+from .mappings import LEAST_RELEASED
+from .overlaps import hold, reach
 from .plan import Outcome, Plan, Result
 from .roles import Contract
 
@@ -36,8 +38,8 @@ MOST_TEMPLATES = 32  # per function; a program that calls with more layouts than
 class Rebasable(Protocol):
     """A plan laid out for an executor, whose addresses and constants can be changed between runs."""
 
-    def rebase(self, name: str, array: Array) -> None:
-        """Let an argument, or the returned value, lie in another array of the same layout."""
+    def rebase(self, name: str, address: int) -> None:
+        """Let an argument, or the returned value, lie at another address, in the same layout."""
 
     def set_constant(self, name: str, value: Any) -> None:
         """Give an argument that is passed by value another value."""
@@ -51,24 +53,32 @@ class Rebasable(Protocol):
 
 def layout_key(contract: Contract, arguments: tuple[Any, ...], keywords: Mapping[str, Any]) -> Key | None:
     """What two calls must have in common for one template; None for a call that takes the long way."""
-    key: list[Any] = []
-    for parameter, value in zip(contract.arguments, arguments, strict=False):
-        key.append(_layout(contract, parameter.name, value))
-    for name, value in keywords.items():
-        key += (name, _layout(contract, name, value))
-    if None in key or len(arguments) > len(contract.arguments):
+    if len(arguments) > len(contract.arguments):
         return None
+    key: list[Any] = []
+    for value, parameter in zip(arguments, contract.arguments, strict=False):
+        if type(value) is np.ndarray:
+            key += (value.dtype, value.shape, value.strides, value.flags.num)
+        elif (number := _number(contract, parameter.name, value)) is not None:
+            key.append(number)
+        else:
+            return None
+    for name, value in keywords.items():
+        if type(value) is np.ndarray:
+            key += (name, value.dtype, value.shape, value.strides, value.flags.num)
+        elif (number := _number(contract, name, value)) is not None:
+            key += (name, number)
+        else:
+            return None
     return tuple(key)
 
 
-def _layout(contract: Contract, name: str, value: Any) -> Any:
-    """Everything about an argument that a plan depends on; None if that is more than a layout."""
+def _number(contract: Contract, name: str, value: Any) -> Any:
+    """What a plan depends on of an argument that is a plain number: its type, and its value if it is a size."""
     kind = type(value)
-    if kind is np.ndarray:
-        return value.dtype, value.shape, value.strides, value.flags.num
     if kind is int and name in contract.sizes:
         return value
-    return kind if kind in (float, int) else None
+    return kind if kind is float or kind is int else None
 
 
 class Template:
@@ -100,6 +110,7 @@ class Template:
         )  # fmt: skip
         self._written = [r.name for r in self._results if r.given]
         self._written += [a.name for a in plan.arguments if a.written and a.read and not a.per_call]
+        self._reaches: dict[str, tuple[int, int]] = {}
         self._plan = _without_arrays(plan)
         job.forget(self._plan)
 
@@ -114,6 +125,9 @@ class Template:
         clauses = plan.contract.prototype.clauses
         if plan.contract.joined or clauses.default or clauses.fixed:
             return False
+        arrays = (argument.array for argument in plan.arguments)
+        if any(array is not None and array.nbytes >= LEAST_RELEASED for array in arrays):
+            return False  # its pages may be a file's, which a watch over the very array lets go of
         return all(argument.kind in _REPEATABLE for argument in plan.arguments)
 
     def repeat(self, arguments: tuple[Any, ...], keywords: Mapping[str, Any], carry_out: CarryOut) -> tuple[Any] | None:
@@ -122,38 +136,49 @@ class Template:
         given.update(keywords)
         if "out" in given:  # a single array, says the key
             given[self._results[0].name] = given.pop("out")
-        if self._collides(given) or not self._lock.acquire(blocking=False):
+        arrays = {name: value for name, value in given.items() if type(value) is np.ndarray}
+        addresses = {name: address_of(array) for name, array in arrays.items()}
+        if self._collides(arrays, addresses) or not self._lock.acquire(blocking=False):
             return None
-        guards = hold(value for value in given.values() if isinstance(value, np.ndarray))
+        guards = hold(arrays.values())
         try:
-            return (carry_out(self._plan, self._fill(given), self._job),)
+            return (carry_out(self._plan, self._fill(given, addresses), self._job),)
         finally:
             del guards
             self._lock.release()
 
-    def _collides(self, given: Mapping[str, Any]) -> bool:
+    def _collides(self, arrays: Mapping[str, Array], addresses: Mapping[str, int]) -> bool:
         """Whether an array that is written may share memory with another: the long way knows what to do then."""
-        return any(
-            name != other and isinstance(array, np.ndarray) and np.may_share_memory(given[name], array)
-            for name in self._written
-            for other, array in given.items()
-        )
+        if not self._written:
+            return False
+        if not self._reaches:  # the same for all arrays of one layout
+            self._reaches = {name: reach(array) for name, array in arrays.items()}
+        for name in self._written:
+            below, above = self._reaches[name]
+            first, last = addresses[name] + below, addresses[name] + above
+            for other, address in addresses.items():
+                below, above = self._reaches[other]
+                if first < address + above and address + below < last and other != name:
+                    return True
+        return False
 
-    def _fill(self, given: dict[str, Any]) -> Outcome:
+    def _fill(self, given: dict[str, Any], addresses: dict[str, int]) -> Outcome:
         """Give the job this call's arrays and numbers, and say where its results will be."""
         results = []
         for name, shape, dtype, is_given in self._results:
-            array = given[name] if is_given else np.empty(shape, dtype)
-            given[name] = array
+            if is_given:
+                array = given[name]
+            else:
+                given[name] = array = np.empty(shape, dtype)
+                addresses[name] = address_of(array)
             results.append(Result(name, array, is_given))
-        for name, value in given.items():
-            if name in self._shared:
-                self._job.rebase(name, value)
-            elif name in self._constants:
-                scalar = self._constants[name]
-                self._job.set_constant(name, adopt_scalar(self._where + name, scalar, value))
+        for name in self._shared:
+            self._job.rebase(name, addresses[name])
+        for name, scalar in self._constants.items():
+            if name in given:
+                self._job.set_constant(name, adopt_scalar(self._where + name, scalar, given[name]))
         merges = self._plan.outcome.merges
-        return Outcome(tuple(replace(merge, into=given[merge.name]) for merge in merges), tuple(results))
+        return Outcome(tuple([merge._replace(into=given[merge.name]) for merge in merges]), tuple(results))
 
 
 def _is_plain(reduction: Reduction) -> bool:
@@ -177,5 +202,5 @@ def _without_arrays(plan: Plan) -> Plan:
     returned = plan.returned
     if returned is not None and not returned.per_call:
         returned = replace(returned, array=None)
-    merges = tuple(replace(merge, into=nothing, operands=None) for merge in plan.outcome.merges)
+    merges = tuple(merge._replace(into=nothing, operands=None) for merge in plan.outcome.merges)
     return replace(plan, arguments=arguments, returned=returned, outcome=Outcome(merges, ()))

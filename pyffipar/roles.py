@@ -215,6 +215,8 @@ def _check_operands(prototype: Prototype, name: str, reduction: Reduction, split
     for operand in reduction.operands:
         if operand not in ("_", split) and operand not in prototype.by_name:
             fail(prototype, f"{reduction}: there is no parameter {operand}", reduction.position)
+        if operand in prototype.by_name and prototype.by_name[operand].kind != "value":
+            fail(prototype, f"{reduction}: {operand} is not passed by value", reduction.position)
 
 
 def _check_locator(prototype: Prototype, reduction: Reduction, split: str | None) -> None:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import threading
 from collections.abc import Callable, Generator
 from concurrent.futures import CancelledError, Future
-from typing import Any
+from typing import Any, NoReturn
 
 from .starting import start_thread
 
@@ -30,8 +29,13 @@ class CallFuture(Future[Any]):
             self._stop_call.set()
             return True
 
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a future stands for a call in this process, so it cannot be pickled: pickle its result()")
+
     def __await__(self) -> Generator[Any, None, Any]:
-        return asyncio.wrap_future(self).__await__()
+        from asyncio import wrap_future  # 20 ms and thirty modules: whoever awaits has them already
+
+        return wrap_future(self).__await__()
 
     def _settle(self, call: Callable[[threading.Event], Any]) -> None:
         """Make the call and keep what came of it."""

@@ -1,19 +1,20 @@
-"""From a library's name or path, a ctypes, cffi or numba function, a capsule or a plain address to a Symbol."""
+"""Shared libraries that are loaded for good, the functions in them, and how another process finds both again."""
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import difflib
 import os
-import stat
+import platform
 import sys
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias
 
 from . import forking, libraries
 from .errors import LibraryError
+from .trust import open_to_all
 
 LibrarySource: TypeAlias = "str | os.PathLike[str] | ctypes.CDLL | OpenLibrary"
 
@@ -22,10 +23,9 @@ _MODE = ctypes.DEFAULT_MODE | getattr(os, "RTLD_NODELETE", 0)
 
 _lock = forking.Lock()
 _opened: dict[str, OpenLibrary] = {}  # by path, for ever: the second guard against unloading
-_adopted: dict[int, ctypes.CDLL] = {}  # those that came as CDLL, by handle, likewise
+_adopted: dict[int, OpenLibrary] = {}  # those that came as CDLL, by handle, likewise
 
-_FUNCTION_POINTER: Any = ctypes.CFUNCTYPE(None).__mro__[1]  # ctypes keeps this class private
-_NEEDS_GIL = 4  # FUNCFLAG_PYTHONAPI in a ctypes function type's _flags_
+PROGRAM = "<this process>"  # in place of a path
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,10 +61,13 @@ class OpenLibrary:
         Absolute path of its file; ``<this process>`` for the program itself.
     handle : ctypes.CDLL
         Through which symbols are looked up.
+    stamp : Stamp or None
+        What the file looked like when it was opened, to tell later whether it is the same; None without a file.
     """
 
     path: str
     handle: ctypes.CDLL = field(repr=False, compare=False)
+    stamp: libraries.Stamp | None = field(default=None, repr=False, compare=False)
 
     def symbol(self, name: str) -> Symbol:
         """Look up a function.
@@ -78,7 +81,17 @@ class OpenLibrary:
             pointer = self.handle[name]  # unlike getattr, shares nothing with other users of the handle
         except AttributeError:
             raise LibraryError(_no_symbol(self.path, name)) from None
-        return Symbol(name, _address_of(pointer), self.path, self.handle)
+        except ValueError:
+            raise LibraryError(f"{name!r} is no name of a function") from None
+        return Symbol(name, address_of(pointer), self.path, self.handle)
+
+    def fingerprint(self) -> str:
+        """Which build of the library is loaded; an empty text if its file does not tell any more."""
+        if self.stamp is None and sys.platform == "darwin":  # the system's libraries are in no file, and change with it
+            return f"macOS {platform.mac_ver()[0]}"
+        if self.stamp is None or libraries.stamp(self.path) != self.stamp:
+            return ""
+        return libraries.fingerprint(self.path)
 
 
 def open_library(source: LibrarySource, *, allow_writable: bool = False) -> OpenLibrary:
@@ -119,126 +132,68 @@ def open_library(source: LibrarySource, *, allow_writable: bool = False) -> Open
     return _open(_locate(source), allow_writable=allow_writable)
 
 
-def find_symbol(source: object, name: str = "") -> Symbol:
-    """Make a Symbol of anything that leads to a C function.
+def is_library(source: object) -> bool:
+    """Whether it is what `open_library` takes."""
+    return isinstance(source, (str, os.PathLike, ctypes.CDLL, OpenLibrary))
 
-    Parameters
-    ----------
-    source : object
-        A library (anything `open_library` takes), a function of ctypes, cffi or numba (``cfunc``), a capsule that
-        holds a function pointer, a `Symbol`, or an address as int.
-    name : str
-        Name of the function; needed for a library and an address, else replaces the function's own.
 
-    Returns
-    -------
-    Symbol
-        Its `keepalive` holds `source` alive where that owns the function.
+def loaded(path: str) -> OpenLibrary | None:
+    """What was opened or taken over under a path."""
+    with _lock:
+        return _opened.get(path) or next((opened for opened in _adopted.values() if opened.path == path), None)
 
-    Raises
-    ------
-    LibraryError
-        As `open_library` and `OpenLibrary.symbol`.
-    TypeError, ValueError
-        If `source` leads to no function that may be called without the GIL, or the name is missing.
-    """
-    if isinstance(source, Symbol):
-        return source
-    if isinstance(source, (str, os.PathLike, ctypes.CDLL, OpenLibrary)):
-        if not name:
-            raise ValueError(f"which function of {source!r}? A library needs the name of one")
-        return open_library(source).symbol(name)
-    for matches, convert in _CONVERSIONS:
-        if matches(source):
-            own_name, address, origin = convert(source)
-            return _checked(Symbol(name or own_name, address, origin, source))
-    raise TypeError(
-        f"{type(source).__name__} is no foreign function: wanted a library, a ctypes, cffi or numba cfunc function, "
-        "a capsule or an address"
+
+def address_of(pointer: Any) -> int:
+    """Where a ctypes function pointer points; 0 for NULL."""
+    return ctypes.cast(pointer, ctypes.c_void_p).value or 0
+
+
+def is_code(address: int) -> bool:
+    """Whether there is executable memory at an address, as far as the system tells."""
+    try:
+        lines = Path("/proc/self/maps").read_text(errors="replace").splitlines()
+    except OSError:  # no such file here
+        return True
+    for line in lines:
+        span, rights, *_ = line.split(maxsplit=2)
+        first, _, end = span.partition("-")
+        if int(first, 16) <= address < int(end, 16):
+            return "x" in rights
+    return False
+
+
+class _Place(ctypes.Structure):
+    """``Dl_info``."""
+
+    _fields_ = (
+        ("file", ctypes.c_char_p),
+        ("base", ctypes.c_void_p),
+        ("name", ctypes.c_char_p),
+        ("address", ctypes.c_void_p),
     )
 
 
-def _checked(symbol: Symbol) -> Symbol:
-    """Refuse what cannot be a function's address, or has no name to be reported under."""
-    if not 0 < symbol.address < 1 << (8 * ctypes.sizeof(ctypes.c_void_p)):
-        raise ValueError(f"{symbol.library} {symbol.name}: {symbol.address:#x} is no address of a function")
-    if not symbol.name:
-        raise ValueError(f"{symbol.library} {symbol.address:#x} has no name of its own: pass name=")
-    return symbol
+def pin(address: int) -> tuple[str, str]:
+    """Keep the library that an address lies in loaded for ever, whoever else closes it.
 
-
-# --- functions made by others -------------------------------------------------------------------------------------
-
-
-def _is_address(source: object) -> bool:
-    """Whether it is an int; True and False are not meant as addresses."""
-    return isinstance(source, int) and not isinstance(source, bool)
-
-
-def _from_address(source: Any) -> tuple[str, int, str]:
-    return "", int(source), "<address>"
-
-
-def _is_ctypes(source: object) -> bool:
-    """Whether it is a ctypes function pointer of any kind."""
-    return isinstance(source, _FUNCTION_POINTER)
-
-
-def _from_ctypes(source: Any) -> tuple[str, int, str]:
-    """A ctypes function; one that wants the GIL held cannot be called from workers."""
-    if source._flags_ & _NEEDS_GIL:
-        raise TypeError(f"{source!r} must be called with the GIL held (PYFUNCTYPE, PyDLL), so workers cannot call it")
-    return getattr(source, "__name__", ""), _address_of(source), "<ctypes function>"
-
-
-def _is_numba(source: object) -> bool:
-    """Whether it looks like a numba ``cfunc``; numba itself is not imported for the question."""
-    return isinstance(getattr(source, "address", None), int) and hasattr(source, "native_name")
-
-
-def _from_numba(source: Any) -> tuple[str, int, str]:
-    return getattr(source, "__name__", ""), int(source.address), "<numba cfunc>"
-
-
-def _is_cffi(source: object) -> bool:
-    """Whether it is a cffi object; without cffi imported there can be none."""
-    backend = sys.modules.get("_cffi_backend")
-    return backend is not None and isinstance(source, backend._CDataBase)
-
-
-def _from_cffi(source: Any) -> tuple[str, int, str]:
-    """A cffi function pointer, as ``ffi.addressof(lib, name)`` and ``ffi.callback`` give it."""
-    ffi = sys.modules["_cffi_backend"].FFI()
-    if ffi.typeof(source).kind != "function":
-        raise TypeError(f"{source!r} is no function pointer: pass ffi.addressof(lib, name)")
-    return "", int(ffi.cast("uintptr_t", source)), "<cffi function>"
-
-
-def _is_capsule(source: object) -> bool:
-    """Whether it is a PyCapsule; the type has no public name before Python 3.13."""
-    return type(source).__name__ == "PyCapsule"
-
-
-def _from_capsule(source: Any) -> tuple[str, int, str]:
-    """A capsule; by the custom of Cython and SciPy its name is the C signature, which does not name the function."""
-    api = ctypes.pythonapi
-    get_name = ctypes.PYFUNCTYPE(ctypes.c_char_p, ctypes.py_object)(("PyCapsule_GetName", api))
-    get_pointer = ctypes.PYFUNCTYPE(ctypes.c_void_p, ctypes.py_object, ctypes.c_char_p)(("PyCapsule_GetPointer", api))
-    return "", get_pointer(source, get_name(source)) or 0, "<capsule>"
-
-
-_CONVERSIONS: tuple[tuple[Callable[[object], bool], Callable[[Any], tuple[str, int, str]]], ...] = (
-    (_is_address, _from_address),
-    (_is_ctypes, _from_ctypes),
-    (_is_cffi, _from_cffi),
-    (_is_capsule, _from_capsule),
-    (_is_numba, _from_numba),
-)
-
-
-def _address_of(pointer: Any) -> int:
-    """Where a ctypes function pointer points; 0 for NULL."""
-    return ctypes.cast(pointer, ctypes.c_void_p).value or 0
+    Returns
+    -------
+    tuple of str
+        The library's path, and the name under which it exports what is there; empty where there is none.
+    """
+    place = _Place()
+    try:
+        found = ctypes.CDLL(None)["dladdr"](ctypes.c_void_p(address), ctypes.byref(place))
+    except (AttributeError, OSError, TypeError):  # Windows
+        return "", ""
+    if not found or not place.file:  # code that was made at run time
+        return "", ""
+    with contextlib.suppress(OSError):  # the program itself, under a name that nobody can open
+        ctypes.CDLL(os.fsdecode(place.file), mode=_MODE | getattr(os, "RTLD_NOLOAD", 0))
+    path = os.fsdecode(place.file)
+    if not Path(path).is_absolute():  # the program itself, or a library that was opened from where we may not be now
+        return path, ""
+    return path, os.fsdecode(place.name) if place.name and place.address == address else ""
 
 
 # --- loading ------------------------------------------------------------------------------------------------------
@@ -256,7 +211,7 @@ def _locate(source: object) -> str:
         return libraries.search(text)
     path = Path(text).absolute()
     if not path.is_file():
-        found = "is not a file" if path.exists() else "does not exist"
+        found = "is a folder" if path.is_dir() else "is not a file" if path.exists() else "does not exist"
         raise LibraryError(f"library {text!r}: {path} {found}")
     return str(path)
 
@@ -270,43 +225,35 @@ def _open(path: str, *, allow_writable: bool) -> OpenLibrary:
             _refuse_writable(Path(path))
         if reason := libraries.mismatch(path):
             raise LibraryError(f"{path} cannot be loaded: {reason}")
+        stamp = libraries.stamp(path)
         try:
             handle = ctypes.CDLL(path, mode=_MODE)
         except OSError as error:
             raise LibraryError(f"{path} cannot be loaded: {error}") from None
-        return _opened.setdefault(path, OpenLibrary(path, handle))
+        return _opened.setdefault(path, OpenLibrary(path, handle, stamp))
 
 
 def _refuse_writable(path: Path) -> None:
     """Refuse a file that anyone on this machine may have written or put there: loading it runs it."""
-    real = path.resolve()
-    for place in dict.fromkeys((real, real.parent, path.parent)):
-        try:
-            mode = place.stat().st_mode
-        except OSError:  # macOS: some system libraries are in no file; nobody can write them either
-            continue
-        # In a sticky folder such as /tmp only the owner of a file can replace it.
-        if mode & stat.S_IWOTH and not (stat.S_ISDIR(mode) and mode & stat.S_ISVTX):
-            raise LibraryError(
-                f"{path} is not loaded: {place} can be written by every user of this machine. "
-                f"`chmod o-w {place}`, or pass allow_writable=True"
-            )
+    if reason := open_to_all(path):
+        raise LibraryError(f"{path} is not loaded: {reason}, or pass allow_writable=True")
 
 
 def _adopt(handle: ctypes.CDLL) -> OpenLibrary:
     """Take over a library that the caller has opened; our own reference keeps it loaded even if that one closes it."""
     path = _path_of_handle(handle._handle) or handle._name
     if not path:
-        return OpenLibrary("<this process>", handle)
+        return OpenLibrary(PROGRAM, handle)
     with _lock:
         if path in _opened and _opened[path].handle._handle == handle._handle:
             return _opened[path]
         if handle._handle not in _adopted:
             try:
-                _adopted[handle._handle] = ctypes.CDLL(path, mode=_MODE)
+                ours = ctypes.CDLL(path, mode=_MODE)
             except OSError:  # its file has been moved or deleted since: the caller's own reference has to do
-                _adopted[handle._handle] = handle
-    return OpenLibrary(path, handle)
+                ours = handle
+            _adopted[handle._handle] = OpenLibrary(path, ours, libraries.stamp(path))
+        return _adopted[handle._handle]
 
 
 class _LinkMap(ctypes.Structure):

@@ -50,8 +50,8 @@ class Statement:
 
     @property
     def text(self) -> str:
-        """The declaration as it was written, without the ``;``."""
-        return self.source[self.tokens[0].position : self.end].rstrip()
+        """The declaration as it was written, without the ``;`` and comments in front of that."""
+        return self.source[self.tokens[0].position : self.tokens[-1].end]
 
     def fail(self, message: str, position: int | None = None) -> NoReturn:
         """Raise a PrototypeError that points into this statement."""

@@ -7,12 +7,13 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import CancelledError
-from typing import Any
+from typing import Any, Protocol
 
 from .errors import MissingExtraError
 from .forking import in_child
 from .handles import keep_for_ever
 from .interrupts import Shield
+from .mappings import EVERY, Trail
 from .plan import Plan
 from .threadpools import shut_down
 
@@ -23,8 +24,19 @@ LEAVE = 0.9  # s
 
 Progress = Callable[[int, int], object]  # (calls done, calls in all)
 
+# Calls of a plan whose arrays may be so large that it matters: chunks are of a mebibyte at most, or say otherwise.
+MANY = 64
+
 _running: set[Watch] = set()
 _closing = threading.Event()
+_last_actions: list[Callable[[], None]] = []
+
+
+class Flag(Protocol):
+    """What asks a call to end: a `threading.Event`, or something like it."""
+
+    def is_set(self) -> bool:
+        """Whether it is asked to."""
 
 
 class Watch:
@@ -37,16 +49,21 @@ class Watch:
         Seconds from now.
     progress : bool or callable
         True draws a bar with tqdm; a callable gets the calls done and the calls in all.
-    stop : threading.Event, optional
+    stop : Flag, optional
         Set by whoever wants the call to end early.
     """
+
+    __slots__ = (
+        "_deadline", "_dropped", "_name", "_plan", "_progress", "_shield", "_slice", "_stop", "_thread", "_timeout",
+        "_trail",
+    )  # fmt: skip
 
     def __init__(
         self,
         plan: Plan,
         timeout: float | None = None,
         progress: bool | Progress = False,  # noqa: FBT001, FBT002 - an option of the same name and values
-        stop: threading.Event | None = None,
+        stop: Flag | None = None,
     ) -> None:
         self._plan = plan
         self._name = plan.contract.prototype.name
@@ -55,8 +72,19 @@ class Watch:
         self._stop = stop
         self._progress = _bar(plan) if progress is True else progress or None
         self._dropped = False
-        self._shield = Shield()
+        self._shield: Shield | None = None  # made when it is wanted: most calls are over by then
         self._thread = threading.get_ident()
+        self._trail: Trail | None = None
+        self._slice = SLICE
+        if plan.calls >= MANY:
+            self._follow()
+
+    def _follow(self) -> None:
+        """See whether the call goes through large files, whose pages are not to pile up in this process."""
+        arguments = (*self._plan.arguments, self._plan.returned)
+        trail = Trail(a.array for a in arguments if a is not None and a.array is not None)
+        if trail:
+            self._trail, self._slice = trail, EVERY
 
     def __enter__(self) -> Watch:  # noqa: PYI034 - nobody derives from it
         if _closing.is_set():
@@ -80,18 +108,23 @@ class Watch:
         try:
             if isinstance(self._progress, _Bar):
                 self._progress.close()
+            if self._trail is not None:
+                self._trail.release()
         finally:
-            self._shield.end()
+            if self._shield is not None:
+                self._shield.end()
 
     def hold_signals(self) -> None:
         """From now on what signals ask for is done by `look` and at the end: Ctrl-C ends no waiting for workers."""
+        if self._shield is None:
+            self._shield = Shield()
         self._shield.begin()
 
     def patience(self) -> float:
         """Seconds until the next look."""
         if self._deadline is None:
-            return SLICE
-        return min(SLICE, max(0.0, self._deadline - time.monotonic()))
+            return self._slice
+        return min(self._slice, max(0.0, self._deadline - time.monotonic()))
 
     def look(self, done: int) -> None:
         """Report progress; raise if the call is to end now.
@@ -105,7 +138,10 @@ class Watch:
         Exception
             What a Python callback raised.
         """
-        self._shield.deliver()
+        if self._shield is not None:
+            self._shield.deliver()
+        if self._trail is not None:
+            self._trail.release()
         self.finished(done)
         if self._dropped or (self._stop is not None and self._stop.is_set()):
             raise CancelledError(f"{self._name}: cancelled after {done} of {self._plan.calls} calls")
@@ -137,6 +173,31 @@ class Watch:
             self._progress(done, self._plan.calls)
 
 
+class Part:
+    """A watch over some of the calls that another one watches over.
+
+    Parameters
+    ----------
+    whole : Watch
+    before : int
+        Calls that are done already.
+    """
+
+    def __init__(self, whole: Watch, before: int) -> None:
+        self._whole = whole
+        self._before = before
+        self.hold_signals = whole.hold_signals
+        self.patience = whole.patience
+
+    def look(self, done: int) -> None:
+        """As `Watch.look`."""
+        self._whole.look(self._before + done)
+
+    def finished(self, done: int) -> None:
+        """As `Watch.finished`."""
+        self._whole.finished(self._before + done)
+
+
 @atexit.register
 def _leave() -> None:
     """Stop what runs in the background; the interpreter is about to free the arrays it works on."""
@@ -149,6 +210,14 @@ def _leave() -> None:
         time.sleep(0.005)
     for watch in _running.copy():
         watch.never_free()
+    for action in _last_actions:
+        action()
+
+
+def at_the_end(action: Callable[[], None]) -> Callable[[], None]:
+    """Do something when the interpreter ends and calls have been waited for; a decorator."""
+    _last_actions.append(action)
+    return action
 
 
 @in_child

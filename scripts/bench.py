@@ -1,47 +1,95 @@
+#!/usr/bin/env python3
 """Every figure pyffipar claims, measured here and now as ratios within one run.
 
-Examples
---------
-::
+    bench.py lift                     a scalar function over arrays
+    bench.py dispatch --json          what a call costs, as JSON
+    bench.py scaling --png pictures   a PNG of every subject in a folder
+    bench.py scaling --beside 64.json curves of another machine in the picture
+    bench.py all --quick              small inputs: that it runs, not what it says
 
-    python scripts/bench.py lift             a scalar function over arrays
-    python scripts/bench.py lift --json      the same as JSON
-    python scripts/bench.py kernels          the built-in kernels against the memory and their peers
-    python scripts/bench.py all --quick      small inputs: that it runs, not what it says
+Goals stand beside what was measured, met or not; the exit status is 0 either way, for it depends on the machine. Peers
+that are not installed are named: pip install --group bench.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import subprocess
 import sys
+from collections.abc import Mapping, Sequence
 from importlib import import_module
+from pathlib import Path
+from typing import Any
 
 from benchmarks import harness
 
-SUBJECTS = ("lift", "kernels")
+SUBJECTS = ("dispatch", "kernels", "lift", "skew", "oversubscribe", "scaling", "memory", "processes")
+# With more threads than CPUs real-time threads run for a hundred milliseconds at a stretch: no program does that.
+UNPINNED = frozenset({"oversubscribe", "memory", "processes"})
 
 
-def main() -> int:
-    """Run what the command line asks for; 0 even where a goal is missed, for it depends on the machine."""
-    parser = argparse.ArgumentParser(
-        description="Measure pyffipar against plain C, its peers and the machine's limits."
-    )
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run what the command line asks for."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("subject", choices=(*SUBJECTS, "all"))
     parser.add_argument("--quick", action="store_true", help="small inputs: that it runs, not what it says")
     parser.add_argument("--json", action="store_true", help="JSON on standard output")
-    options = parser.parse_args()
-    harness.schedule()
-    found = {}
-    for subject in SUBJECTS if options.subject == "all" else (options.subject,):
-        timings, figures = import_module(f"benchmarks.{subject}").run(quick=options.quick)
-        found[subject] = harness.as_json(timings, figures)
-        if not options.json:
-            print(f"{subject}: {harness.scheduled()}\n{harness.show(timings, figures)}\n")
-    if options.json:
+    parser.add_argument("--png", type=Path, metavar="FOLDER", help="draw every subject, with matplotlib")
+    parser.add_argument("--beside", type=Path, metavar="FILE", help="what --json told on another machine")
+    chosen = parser.parse_args(arguments)
+    if chosen.subject == "all":
+        return _all(chosen)
+    harness.schedule(realtime=chosen.subject not in UNPINNED)
+    if chosen.subject in UNPINNED:
+        harness.leave_unpinned()
+    report = import_module(f"benchmarks.{chosen.subject}").run(quick=chosen.quick)
+    if chosen.json:
+        json.dump({chosen.subject: harness.as_json(report)}, sys.stdout, indent=2)
+        print()
+    else:
+        print(f"{chosen.subject}: {harness.scheduled()}\n{harness.show(report)}\n")
+    if chosen.png:
+        _draw(chosen, report)
+    return 0
+
+
+def _all(chosen: argparse.Namespace) -> int:
+    """Every subject in a process of its own: threads of one peer go on spinning while another is measured."""
+    words = [word for word in ("quick", "json") if getattr(chosen, word)]
+    command = [f"--{word}" for word in words]
+    for name in ("png", "beside"):
+        if getattr(chosen, name):
+            command += [f"--{name}", str(getattr(chosen, name))]
+    found: dict[str, Any] = {}
+    status = 0
+    for subject in SUBJECTS:
+        done = subprocess.run(
+            [sys.executable, __file__, subject, *command],
+            stdout=subprocess.PIPE if chosen.json else None, text=True, check=False,
+        )  # fmt: skip
+        status = status or done.returncode
+        if chosen.json and not done.returncode:
+            found |= json.loads(done.stdout)
+    if chosen.json:
         json.dump(found, sys.stdout, indent=2)
         print()
-    return 0
+    return status
+
+
+def _draw(chosen: argparse.Namespace, report: harness.Report) -> None:
+    """The subject's picture."""
+    try:
+        from benchmarks import pictures
+    except ImportError as error:
+        sys.exit(f"--png draws with matplotlib ({error}): pip install 'pyffipar[plot]'")
+    beside: Mapping[str, Any] = {}
+    if chosen.beside:
+        beside = json.loads(chosen.beside.read_text(encoding="utf-8")).get(chosen.subject, {})
+    chosen.png.mkdir(parents=True, exist_ok=True)
+    path = chosen.png / f"{chosen.subject}.png"
+    pictures.draw(f"{chosen.subject}: {harness.scheduled()}", report, path, beside)
+    print(path, file=sys.stderr)
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ import importlib.util
 import shutil
 import sys
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 from hypothesis import settings
@@ -29,6 +30,26 @@ def _prefer_installed() -> None:
 
 
 _prefer_installed()
+
+
+def _load_matrix() -> ModuleType:
+    """One call of every kind of function: `matrix.py` beside this file, which is no test."""
+    specification = importlib.util.spec_from_file_location("matrix", Path(__file__).with_name("matrix.py"))
+    assert specification is not None
+    assert specification.loader is not None
+    module = importlib.util.module_from_spec(specification)
+    sys.modules["matrix"] = module  # dataclasses look their module up
+    specification.loader.exec_module(module)
+    return module
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run a test that takes a `case` on every one of the matrix, or on those that a mark names."""
+    if "case" in metafunc.fixturenames:
+        cases = _load_matrix().CASES
+        if mark := metafunc.definition.get_closest_marker("cases"):
+            cases = {name: cases[name] for name in mark.args or cases.keys() - mark.kwargs["without"]}
+        metafunc.parametrize("case", cases.values(), ids=cases)
 
 
 def pytest_report_header() -> list[str]:

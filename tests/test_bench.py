@@ -3,23 +3,129 @@
 from __future__ import annotations
 
 import json
+import math
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 BENCH = Path(__file__).parents[1] / "scripts" / "bench.py"
+SUBJECTS = ("dispatch", "kernels", "lift", "skew", "oversubscribe", "scaling", "memory", "processes")
+
+
+@pytest.fixture
+def parts(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """The modules it is made of."""
+    monkeypatch.syspath_prepend(str(BENCH.parent))
+    import bench
+    from benchmarks import harness, peers
+
+    class Parts:
+        pass
+
+    made: Any = Parts()
+    made.bench, made.harness, made.peers = bench, harness, peers
+    harness.leave_unpinned()  # the tests that follow want all CPUs
+    yield made
+    for name in [name for name in sys.modules if name.split(".")[0] in ("bench", "benchmarks")]:
+        del sys.modules[name]
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("subject", ["lift"])
-def test_a_quick_run_measures_every_figure(subject: str) -> None:
-    command = [sys.executable, str(BENCH), subject, "--quick", "--json"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=240, check=True)
+@pytest.mark.parametrize("subject", SUBJECTS)
+def test_a_quick_run_measures_every_figure(subject: str, tmp_path: Path) -> None:
+    command = [sys.executable, str(BENCH), subject, "--quick", "--json", "--png", str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=240, check=False)
+    assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)[subject]
     assert found["scheduled"]
-    assert all(timing["seconds"] > 0 for timing in found["timings"])
+    assert all(timing["seconds"] > 0 and timing["spread"] >= 0 for timing in found["timings"])
+    assert all(math.isfinite(figure["value"]) and figure["value"] >= 0 for figure in found["figures"])
     goals = [figure for figure in found["figures"] if figure["goal"]]
     assert goals
-    assert all(figure["value"] > 0 and figure["met"] in (True, False) for figure in goals)
+    assert all(figure["met"] in (True, False) for figure in goals)
+    assert all(math.isfinite(value) for curve in found["curves"] for value in (*curve["seconds"], *curve["model"]))
+    assert bool(found["curves"]) == (subject == "scaling")
+    assert (tmp_path / f"{subject}.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_every_subject_is_tried(parts: Any) -> None:
+    assert parts.bench.SUBJECTS == SUBJECTS
+    assert {path.stem for path in (BENCH.parent / "benchmarks").glob("*.py")} == {
+        *SUBJECTS, "__init__", "harness", "peers", "pictures", "processes_child",
+    }  # fmt: skip
+
+
+def test_cases_take_turns(parts: Any) -> None:
+    called: list[str] = []
+    cases = {name: lambda name=name: called.append(name) for name in "ab"}
+    timings = parts.harness.interleave(cases, repeats=2, pause=0)
+    assert called == [*"ab", *"ba", *"ab"]
+    assert [(timing.name, timing.repeats) for timing in timings.values()] == [("a", 2), ("b", 2)]
+
+
+def test_a_case_of_microseconds_is_called_often_and_its_time_is_that_of_one_call(parts: Any) -> None:
+    called: list[int] = []
+    timing = parts.harness.interleave({"a": lambda: called.append(1)}, repeats=3, pause=0, times={"a": 100})["a"]
+    assert len(called) == 1 + 3 * 110
+    assert timing.seconds < 1e-3
+
+
+def test_goals_stand_beside_what_was_measured_met_or_not(parts: Any) -> None:
+    harness = parts.harness
+    report = harness.Report({"a": harness.Timing("a", 2e-6, 0.1, 3)})
+    report.compare("small enough", 1.0, at_most=1.5)
+    report.compare("too small", 1.0, at_least=1.5, unit="us")
+    report.compare("free", 2.0)
+    report.compare("not known", report.seconds("b") / report.seconds("a"), at_least=1)
+    report.missing.append("b: it is not there")
+    assert [entry.met for entry in report.figures] == [True, False, None]
+    lines = harness.show(report).splitlines()
+    assert lines[1].split() == ["a", "2", "us", "10%"]
+    assert [line.split()[-1] for line in lines[3:6]] == ["reached", "REACHED", "x"]
+    assert "NOT REACHED" in lines[4]
+    assert lines[6] == "not measured: b: it is not there"
+    assert json.loads(json.dumps(harness.as_json(report)))["missing"] == ["b: it is not there"]
+
+
+def test_a_peer_that_is_not_installed_is_named(parts: Any) -> None:
+    report = parts.harness.Report()
+    assert parts.peers.peer("math", report) is math
+    assert parts.peers.peer("no_such_peer", report) is None
+    assert report.missing == ["no_such_peer: No module named 'no_such_peer' (pip install --group bench)"]
+
+
+def test_the_curves_of_another_machine_are_drawn_beside(parts: Any, tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    from benchmarks import pictures
+
+    report = parts.harness.Report(curves=[parts.harness.Curve("sum", (1, 2), (2.0, 1.0), (2.0, 1.1), {})])
+    other = {"curves": [{"name": "sum", "threads": [1, 4], "seconds": [2.0, 0.5], "model": [2.0, 0.6]}]}
+    pictures.draw("alone", report, tmp_path / "one.png")
+    pictures.draw("beside", report, tmp_path / "two.png", other)
+    assert (tmp_path / "one.png").read_bytes() != (tmp_path / "two.png").read_bytes()
+
+
+def test_where_no_other_scheduler_may_be_chosen_threads_are_pinned(tmp_path: Path) -> None:
+    code = """
+import os, sys, threading
+sys.path.insert(0, sys.argv[1])
+from benchmarks import harness
+os.environ.pop(harness.GUARD, None)
+before = sorted(os.sched_getaffinity(0))
+wait = threading.Event()
+thread = threading.Thread(target=wait.wait, daemon=True)
+thread.start()
+harness.pin_threads()
+print(sorted(os.sched_getaffinity(0)) == before[:1] or len(before) == 1)
+print(sorted(os.sched_getaffinity(thread.native_id)) == before[1:2] or len(before) == 1)
+print("threads pinned" in harness.scheduled() or len(before) == 1)
+wait.set()
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(BENCH.parent)], capture_output=True, text=True, check=True, cwd=tmp_path
+    )
+    assert done.stdout.split() == ["True"] * 3

@@ -16,6 +16,7 @@ from pyffipar.clause_reading import _READERS
 from pyffipar.clauses import BOUNDARIES, LOCATORS, OPERATORS
 
 DOCS = Path(__file__).parents[1] / "docs"
+INDEX = DOCS / "index.md"
 PAGES = sorted(DOCS.glob("*.md"))
 PROMISE = re.compile(r"#\s->\s?(.*)$", re.MULTILINE)
 every_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
@@ -50,6 +51,18 @@ def test_python_gives_what_it_promises(page: Path) -> None:
         assert [text.rstrip() for text in told(code, names)] == promised, f"{page.name}, line {line}"
 
 
+@every_page
+def test_no_block_escapes_execution(page: Path) -> None:
+    """Python in a list, under another name or in a directive would not be found; files of embedding.md have a test."""
+    fences = re.findall(r"^( *)(?:```+|~~~+|:::+)(\S[^\n]*)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    languages = {language for _, language in fences}
+    known = {"python", "c", "bash", "text", "{toctree}", "{eval-rst}", "{include}"}
+    known |= {"{code-block}"} if page.name == "embedding.md" else set()
+    assert {language.split()[0] for language in languages} <= known
+    assert {language for language in languages if "py" in language} <= {"python", "{code-block} python"}
+    assert not any(indent for indent, _ in fences)
+
+
 def _anchor(heading: str) -> str:
     """A heading's name as GitHub makes it."""
     return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
@@ -67,6 +80,20 @@ def test_links_lead_somewhere(page: Path) -> None:
         if part:
             headings = re.findall(r"^#+ (.*)$", other.read_text(encoding="utf-8"), re.MULTILINE)
             assert part in map(_anchor, headings), f"{page.name}: {target}"
+
+
+def test_every_page_is_in_the_index() -> None:
+    """Sphinx refuses a page that is left out, too, but not on every machine is there a Sphinx."""
+    trees = re.findall(r"^```\{toctree\}\n(?::[^\n]*\n)*\n(.*?)^```$", INDEX.read_text(), re.MULTILINE | re.DOTALL)
+    listed = [name for tree in trees for name in tree.split()]
+    assert sorted(listed) == sorted(page.stem for page in PAGES if page != INDEX)
+
+
+def test_every_public_name_is_in_the_reference_once() -> None:
+    """Those that are told about in the reference are there, and nothing else is."""
+    texts = [page.read_text(encoding="utf-8") for page in PAGES]
+    named = [name for text in texts for name in re.findall(r"^\.\. auto\w+:: ([\w.]+)$", text, re.MULTILINE)]
+    assert sorted(name.removeprefix("pyffipar.") for name in named) == sorted([*pf.__all__, "kernels.prepare"])
 
 
 def test_the_language_is_described_whole() -> None:

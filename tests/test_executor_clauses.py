@@ -20,6 +20,8 @@ Array = np.ndarray[Any, np.dtype[Any]]
 Declare = Callable[..., Any]
 
 every_executor = pytest.mark.parametrize("executor", EXECUTORS)
+# What has a meaning in one process only: what workers say about it stands in test_parcels.
+in_this_process = pytest.mark.parametrize("executor", [name for name in EXECUTORS if name != "processes"])
 unhurried = settings(deadline=None, max_examples=30)  # a thread's start takes as long as the machine's load wants
 LENGTHS = st.integers(1, 2000)
 TEAMS = st.integers(1, 8)
@@ -349,7 +351,7 @@ def counters(path: str) -> Library:
     return pf.load(path, COUNTER.replace("struct counter_state;", ""), callables={"merge": merge})
 
 
-@every_executor
+@in_this_process
 @given(length=LENGTHS, threads=TEAMS)
 @unhurried
 def test_every_worker_has_a_handle_of_its_own_and_all_are_freed(
@@ -366,7 +368,7 @@ def test_every_worker_has_a_handle_of_its_own_and_all_are_freed(
     assert made_now - made == ended_now - ended
 
 
-@every_executor
+@in_this_process
 @given(length=LENGTHS, threads=TEAMS)
 @unhurried
 def test_private_handles_merge_into_the_callers(counters: Library, executor: str, length: int, threads: int) -> None:
@@ -407,14 +409,14 @@ def test_structs_are_elements(library: Declare, executor: str, step: int) -> Non
 APPLY = "double apply(double (*f)(double, long), size_t n, const double x[n]) reduction(+) chunk(min = 10, max = 10);"
 
 
-@every_executor
+@in_this_process
 def test_c_may_call_python_back(library: Declare, executor: str) -> None:
     apply = library(APPLY).apply.options(executor=executor, threads=3)
     x = np.arange(95.0)
     assert apply(lambda value, index: value * 2 + index, x) == 2 * x.sum() + (np.arange(95) % 10).sum()
 
 
-@every_executor
+@in_this_process
 def test_what_a_callback_raises_reaches_the_caller(library: Declare, executor: str) -> None:
     def fails(value: float, index: int) -> float:
         if value == 33:

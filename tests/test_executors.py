@@ -24,6 +24,8 @@ Array = np.ndarray[Any, np.dtype[Any]]
 THREADS = (1, 2, 3, 7)
 EVERYWHERE = [(executor, threads) for executor in EXECUTORS for threads in THREADS]
 every_executor = pytest.mark.parametrize("executor", EXECUTORS)
+# What has a meaning in one process only: what workers say about it stands in test_parcels.
+in_this_process = pytest.mark.parametrize("executor", [name for name in EXECUTORS if name != "processes"])
 
 # A thread's start takes as long as the machine's load wants: no deadline can be given.
 unhurried = settings(deadline=None, max_examples=40)
@@ -674,7 +676,7 @@ def test_arguments_that_fill_all_registers_and_more(
     same_bits(function(*arrays), np.array(expected))
 
 
-@every_executor
+@in_this_process
 def test_a_handle_is_passed_as_it_is(declare: Declare, executor: str) -> None:
     class Shift(ctypes.Structure):
         _fields_ = (("by", ctypes.c_double),)

@@ -98,7 +98,7 @@ def test_a_merge_of_returned_values(explained: Any) -> None:
     assert found.facts == {
         "sizes": "n = 100000",
         "lifted": "no, one item",
-        "cut": "along n, 64 chunks of 1563, the last 1531; 64 calls in 64 tasks of 1",
+        "cut": "along n, 64 chunks of 1568, the last 1216; 64 calls in 64 tasks of 1",
         "merge": "returned values by + in chunk order",
         "copies": "0 bytes",
         "executor": "serial, at most 3 threads",

@@ -102,6 +102,16 @@ def test_brackets_within_brackets_do_not_run_away() -> None:
     assert read(deep) == (extent("n", 1, 1),)
 
 
+def test_enumerators_stand_for_their_values() -> None:
+    source = "x[N][n + 2*N - M]"
+    tokens = tuple(tokenize(source))
+    constants = {"N": 3, "M": 1}
+    assert read_bracket(tokens[2:3], source, 1, constants) == (extent(None, 0, 3),)
+    assert read_bracket(tokens[5:-1], source, 1, constants) == (extent("n", 1, 5),)
+    with pytest.raises(PrototypeError, match="N is too large"):
+        read_bracket(tokens[2:3], source, 1, {"N": 1 << 63})
+
+
 def test_powers_of_sums_are_refused_before_they_grow() -> None:
     with pytest.raises(PrototypeError, match="more than 8 sizes"):
         read("*".join(["(a + b + c + d + e)"] * 40))

@@ -71,9 +71,9 @@ CASES = {
 }
 
 
-@pytest.mark.parametrize("case", CASES)
-def test_buffers_stay_small_whatever_the_array(tmp_path: Path, case: str) -> None:
-    assert growth(tmp_path, 8 * MIB, CASES[case]) <= WORKERS * MIB + SLACK
+@pytest.mark.parametrize("layout", CASES)
+def test_buffers_stay_small_whatever_the_array(tmp_path: Path, layout: str) -> None:
+    assert growth(tmp_path, 8 * MIB, CASES[layout]) <= WORKERS * MIB + SLACK
 
 
 @pytest.mark.slow

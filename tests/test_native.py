@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from pyffipar import _native
-from pyffipar.compiling import compile_source
+from pyffipar.compiling import Recipe, build
 from pyffipar.errors import NativeLibraryError
 
 
@@ -146,7 +146,7 @@ def test_file_that_is_no_library_is_refused(unloaded: None, monkeypatch: pytest.
     ],
 )
 def test_wrong_library_is_refused(unloaded: None, monkeypatch: pytest.MonkeyPatch, source: str, match: str) -> None:
-    override(monkeypatch, compile_source(source))
+    override(monkeypatch, build(Recipe(source)))
     with pytest.raises(NativeLibraryError, match=match):
         _native.library()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -88,10 +89,20 @@ def test_the_process_default_reaches_other_threads() -> None:
     assert seen == [6]
 
 
+OTHERS = "and the executors of concurrent.futures"
 WRONG = [
-    ({"thread": 2}, TypeError, "there is no option thread; there are executor, threads, timeout, progress"),
-    ({"executor": "gpu"}, ValueError, f"executor = 'gpu'; there are {', '.join(EXECUTORS)}"),
-    ({"executor": None}, ValueError, f"executor = None; there are {', '.join(EXECUTORS)}"),
+    (
+        {"thread": 2},
+        TypeError,
+        "there is no option thread; there are executor, threads, timeout, progress, window, unpickle",
+    ),
+    ({"executor": "gpu"}, ValueError, f"executor = 'gpu'; there are {', '.join(EXECUTORS)}, {OTHERS}"),
+    ({"executor": None}, ValueError, f"executor = None; there are {', '.join(EXECUTORS)}, {OTHERS}"),
+    (
+        {"executor": ThreadPoolExecutor},
+        ValueError,
+        f"executor = {ThreadPoolExecutor!r}; there are {', '.join(EXECUTORS)}, {OTHERS}",
+    ),
     ({"threads": 0}, ValueError, "threads = 0; at least 1 is wanted, or None for the default"),
     ({"threads": -1}, ValueError, "threads = -1; at least 1 is wanted, or None for the default"),
     ({"threads": 2.0}, ValueError, "threads = 2.0; at least 1 is wanted, or None for the default"),

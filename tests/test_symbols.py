@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import gc
 import os
+import re
 import struct
 import subprocess
 import sys
@@ -14,9 +15,9 @@ from typing import Any
 import pytest
 
 from pyffipar import libraries
-from pyffipar.compiling import compile_source
+from pyffipar.compiling import Recipe, build
 from pyffipar.errors import LibraryError
-from pyffipar.symbols import OpenLibrary, Symbol, find_symbol, open_library
+from pyffipar.symbols import OpenLibrary, Symbol, address_of, is_code, open_library, pin
 
 SOURCE = """
 int twice(int x) { return 2 * x; }
@@ -29,7 +30,7 @@ pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="th
 
 @pytest.fixture
 def built() -> Path:
-    return compile_source(SOURCE)
+    return build(Recipe(SOURCE))
 
 
 @pytest.fixture
@@ -148,20 +149,54 @@ def test_configuration_of_the_loader_is_followed(tmp_path: Path) -> None:
     assert set(found) == {"/from/a", "/from/main"}
 
 
-@pytest.mark.parametrize(
-    ("content", "match"),
-    [
-        (b"INPUT(libother.so)", "text for the linker"),
-        (b"just text", "no ELF file"),
-        (b"", "no ELF file"),
-        (b"\x7fELF", "cut off"),
-    ],
-)
+def elf(machine: int, width: int = 2, order: int = 1, kind: int = 3) -> bytes:
+    """The head of an ELF file, made by hand."""
+    numbers = struct.pack("<HH" if order == 1 else ">HH", kind, machine)
+    return b"\x7fELF" + bytes((width, order, 1)) + bytes(9) + numbers + bytes(44)
+
+
+OWN = struct.unpack_from("<H", Path(sys.executable).resolve().read_bytes(), 18)[0]
+OTHER, NAME = (183, "AArch64") if OWN != 183 else (62, "x86-64")
+NO_LIBRARIES = [
+    (elf(OTHER), rf"it was built for {NAME}, 64 bits, little-endian, this process is "),
+    (elf(3, width=1), r"it was built for x86, 32 bits, little-endian, this process is "),
+    (elf(OWN, width=1), r"it was built for .*, 32 bits, little-endian, this process is .*, 64 bits"),
+    (elf(22, order=2), r"it was built for s390x, 64 bits, big-endian, this process is "),
+    (elf(4711), r"it was built for machine 4711, 64 bits"),
+    (elf(OWN, kind=1), r"it is an object file, not linked yet: `cc -shared"),
+    (elf(OWN, kind=4), r"it is a core dump"),
+    (elf(OWN), r"libodd\.so"),  # the loader's words
+    (b"!<arch>\nfile.o/", r"it is a static library: `cc -shared"),
+    (b"MZ\x90\0", r"it is a library for Windows"),
+    (b"\xcf\xfa\xed\xfe\7\0\0\1", r"it is a library for macOS"),
+    (b"INPUT(-lother)", r"it is a text for the linker that names other files; open one of those"),
+    (
+        b"/* GNU ld script\n   Not libno.so */ GROUP ( /lib/libc.so.6 libc.a AS_NEEDED ( /lib64/ld.so.2 ) )",
+        r"it is a text for the linker that names other files; open /lib/libc\.so\.6 or /lib64/ld\.so\.2$",
+    ),
+    (b"just text", r"it is no ELF file"),
+    (b"", r"it is empty"),
+    (b"\x7fELF", r"the file is cut off"),
+]
+
+
+@pytest.mark.parametrize(("content", "match"), NO_LIBRARIES, ids=[match for _, match in NO_LIBRARIES])
 def test_file_that_is_no_library_is_explained(tmp_path: Path, content: bytes, match: str) -> None:
     path = tmp_path / "libodd.so"
     path.write_bytes(content)
-    with pytest.raises(LibraryError, match=match):
+    with pytest.raises(LibraryError, match=rf"^{path} cannot be loaded: .*{match}"):
         open_library(path)
+
+
+def test_the_systems_own_linker_script_leads_to_the_library() -> None:
+    script = Path("/usr/lib/x86_64-linux-gnu/libc.so")
+    if not script.exists():
+        pytest.skip("no such file here")
+    with pytest.raises(LibraryError, match=r"names other files; open (\S+libc\.so\.6) or") as caught:
+        open_library(script)
+    named = re.search(r"open (\S+)", str(caught.value))
+    assert named is not None
+    assert open_library(named[1]).symbol("abs").address
 
 
 def test_32_bit_library_is_explained(built: Path, tmp_path: Path) -> None:
@@ -182,7 +217,13 @@ def test_library_that_is_cut_off_is_the_loaders_error(built: Path, tmp_path: Pat
 
 @pytest.mark.parametrize(
     ("source", "match"),
-    [("./nosuch.so", "does not exist"), (Path("/usr"), "is not a file"), ("", "no name"), ("a\0b", "no name")],
+    [
+        ("./nosuch.so", "does not exist"),
+        (Path("/usr"), "is a folder"),
+        ("/dev/null", "is not a file"),
+        ("", "no name"),
+        ("a\0b", "no name"),
+    ],
 )
 def test_wrong_path_is_explained(source: str | Path, match: str) -> None:
     with pytest.raises(LibraryError, match=match):
@@ -225,7 +266,7 @@ def test_missing_function_names_its_neighbours(built: Path) -> None:
 
 
 def test_mangled_cpp_function_is_recognised() -> None:
-    path = compile_source("double area(double r) { return r * r; }", language="c++")
+    path = build(Recipe("double area(double r) { return r * r; }", language="c++"))
     with pytest.raises(LibraryError, match=r'area is there: declare it extern "C"'):
         open_library(path).symbol("area")
 
@@ -288,95 +329,35 @@ def test_symbols_own_handle_is_not_shared_with_the_caller() -> None:
     assert theirs.cos.restype is ctypes.c_double
 
 
-def test_ctypes_function_gives_its_address_and_is_kept_alive(built: Path) -> None:
-    function = ctypes.CDLL(str(built)).twice
-    symbol = find_symbol(function)
-    assert symbol == find_symbol(built, "twice") or symbol.name == "twice"
-    assert symbol.keepalive is function
-    assert call(symbol, 4) == 8
-
-
-def test_callback_is_called(built: Path) -> None:
-    callback: Any = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_int)(lambda x: x + 1)
-    symbol = find_symbol(callback, "next")
-    del callback
-    gc.collect()
-    assert call(symbol, 4) == 5
-
-
-def test_address_needs_a_name(built: Path) -> None:
-    address = find_symbol(built, "twice").address
-    assert call(find_symbol(address, "twice"), 2) == 4
-    with pytest.raises(ValueError, match="pass name="):
-        find_symbol(address)
-
-
-def test_capsule_is_opened(built: Path) -> None:
-    new: Any = ctypes.pythonapi.PyCapsule_New
-    new.restype, new.argtypes = ctypes.py_object, (ctypes.c_void_p, ctypes.c_char_p, ctypes.c_void_p)
-    signature = b"int (int)"  # the capsule keeps a pointer to it
-    capsule = new(find_symbol(built, "twice").address, signature, None)
-    symbol = find_symbol(capsule, "twice")
-    assert symbol.library == "<capsule>"
-    assert symbol.keepalive is capsule
-    assert call(symbol, 8) == 16
-
-
-def test_cffi_function_gives_its_address(built: Path) -> None:
-    cffi = pytest.importorskip("cffi")
-    ffi = cffi.FFI()
-    ffi.cdef("int twice(int x);")
-    opened = ffi.dlopen(str(built))
-    symbol = find_symbol(ffi.addressof(opened, "twice"), "twice")
-    assert call(symbol, 8) == 16
-    assert find_symbol(opened.twice, "twice").address == symbol.address
-    with pytest.raises(TypeError, match="no function pointer"):
-        find_symbol(ffi.new("int *"), "number")
-
-
-def test_numba_cfunc_gives_its_address(built: Path) -> None:
-    class CFunc:
-        """What numba's own class shows."""
-
-        __name__ = "twice"
-        native_name = "cfunc._ZN8__main__"
-        address = find_symbol(built, "twice").address
-
-    function = CFunc()
-    symbol = find_symbol(function)
-    assert (symbol.name, symbol.keepalive) == ("twice", function)
-
-
-def test_symbol_is_its_own_symbol(built: Path) -> None:
-    symbol = find_symbol(built, "twice")
-    assert find_symbol(symbol) is symbol
-
-
-@pytest.mark.parametrize("source", [0, -1, 1 << 64, ctypes.CFUNCTYPE(None)()])
-def test_what_is_no_address_is_refused(source: object) -> None:
-    with pytest.raises(ValueError, match="no address"):
-        find_symbol(source, "f")
-
-
-@pytest.mark.parametrize("source", [True, 1.5, None, [], object(), len])
-def test_what_leads_to_no_function_is_refused(source: object) -> None:
-    with pytest.raises(TypeError, match="no foreign function"):
-        find_symbol(source, "f")
-
-
-def test_functions_that_need_the_gil_are_refused() -> None:
+def test_libraries_that_need_the_gil_are_refused() -> None:
     with pytest.raises(TypeError, match="GIL"):
-        find_symbol(ctypes.pythonapi, "PyList_New")
-    with pytest.raises(TypeError, match="GIL"):
-        find_symbol(ctypes.pythonapi.PyList_New)
+        open_library(ctypes.pythonapi)
 
 
-def test_library_without_a_function_name_is_refused() -> None:
-    with pytest.raises(ValueError, match="which function of 'z'"):
-        find_symbol("z")
+def test_what_is_no_library_is_refused() -> None:
     wrong: Any = 3
     with pytest.raises(TypeError, match="not int"):
         open_library(wrong)
+
+
+def test_executable_memory_is_told_from_other(built: Path) -> None:
+    assert is_code(open_library(built).symbol("twice").address)
+    data = ctypes.create_string_buffer(64)
+    assert not is_code(ctypes.addressof(data))
+    assert not is_code(16)
+
+
+def test_the_library_around_an_address_is_kept_and_named(built: Path, tmp_path: Path) -> None:
+    path = plant(tmp_path, "libpinned.so", built)
+    theirs = ctypes.CDLL(str(path))
+    address = address_of(theirs.twice)
+    assert pin(address) == (str(path), "twice")
+    assert pin(address + 1) == (str(path), "")
+    assert pin(ctypes.addressof(ctypes.c_int())) == ("", "")
+    close: Any = ctypes.CDLL(None)["dlclose"]
+    close.argtypes = (ctypes.c_void_p,)
+    close(theirs._handle)
+    assert str(path) in Path("/proc/self/maps").read_text()
 
 
 def test_search_folders_are_absolute() -> None:

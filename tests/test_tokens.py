@@ -112,3 +112,9 @@ def test_any_text_is_read_or_refused(text: str) -> None:
         assert all(statement.tokens for statement in found)
         return
     assert 0 <= position <= len(text)
+
+
+def test_a_statements_text_ends_before_comments() -> None:
+    first, second = statements("int f(int x) // about f\n ; int /* g */ g(int y) /* and so on */;")
+    assert first.text == "int f(int x)"
+    assert second.text == "int /* g */ g(int y)"

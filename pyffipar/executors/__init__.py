@@ -1,9 +1,12 @@
 """The ways to carry out a plan, by name.
 
-All are imported at once: a process that forks while another thread imports something leaves its child unable to do so.
+Those that work in this process are imported at once: a process that forks while another thread imports something leaves
+its child unable to do so. The others bring sockets and processes, which few programs have use for.
 """
 
 from __future__ import annotations
+
+from typing import Any
 
 from .base import Executor, Run
 from .native import Native
@@ -15,6 +18,14 @@ __all__ = ["Executor", "Run", "executor"]
 _EXECUTORS: dict[str, Executor] = {"native": Native(), "threads": Threads(), "serial": Serial()}
 
 
-def executor(name: str) -> Executor:
-    """The executor called `name`."""
-    return _EXECUTORS[name]
+def executor(chosen: Any) -> Executor:
+    """The executor of a name, or the one that has a pool of the user's own do the work."""
+    if not isinstance(chosen, str):
+        from .futures import Futures
+
+        return Futures(chosen)
+    if chosen not in _EXECUTORS:
+        from .processes import Processes
+
+        _EXECUTORS["processes"] = Processes()
+    return _EXECUTORS[chosen]

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
 from ..errors import ChunkError, Failure
+from ..foreign import Foreign
+from ..pieces import Piece
 from ..plan import Plan
 from ..symbols import Symbol
 from ..watching import Watch
@@ -17,8 +18,7 @@ from ..watching import Watch
 Array = np.ndarray[Any, np.dtype[Any]]
 
 
-@dataclass(frozen=True, slots=True)
-class Run:
+class Run(NamedTuple):
     """One execution of a plan.
 
     Attributes
@@ -34,6 +34,8 @@ class Run:
         The library's own words for a status.
     watch : Watch
         Looked at now and then; raises when the call is to end early.
+    foreign : Foreign or None
+        How another process finds the function; None for one of our own that is only called here.
     """
 
     plan: Plan
@@ -42,6 +44,7 @@ class Run:
     handles: Mapping[str, Array]
     describe: Callable[[int], str]
     watch: Watch
+    foreign: Foreign | None = None
 
 
 class Executor(Protocol):
@@ -50,6 +53,9 @@ class Executor(Protocol):
     When `run` returns every call has been made; when it raises, no call is running any more. Which thread makes
     which call, and when, must not show in any array.
     """
+
+    def is_here(self, watch: Watch) -> bool:
+        """Whether the calls are made in this process, on handles that were made here."""
 
     def run(self, run: Run) -> None:
         """Make every call of ``run.plan``."""
@@ -66,6 +72,16 @@ def bad_status(run: Run, call: int, value: int, errno: int) -> Failure:
     if errno:
         text += f", errno {errno} ({os.strerror(errno)})"
     return Failure(item, start, stop, value, errno, text)
+
+
+def piece_failure(piece: Piece, words: str) -> Failure:
+    """A failure somewhere in a piece, nobody knows in which of its calls."""
+    plan = piece.plan
+    stop = piece.start + plan.grid.length
+    if plan.calls == plan.grid.chunks:  # of one item
+        return Failure(piece.item, piece.start, stop, None, 0, words)
+    last = tuple(begin + extent - 1 for begin, extent in zip(piece.item, plan.loop_shape, strict=True))
+    return Failure((), piece.start, stop, None, 0, f"somewhere from {piece.item} to {last} {words}")
 
 
 def chunk_error(run: Run, failures: tuple[Failure, ...]) -> ChunkError:

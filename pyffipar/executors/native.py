@@ -9,24 +9,31 @@ from functools import cache
 from typing import Any, NoReturn
 
 from .. import _native
+from ..addresses import address_of
 from ..clauses import Status
 from ..errors import Failure
+from ..interrupts import Shield
 from ..kinds import Kind
 from ..plan import Argument, Plan
 from ..scalars import POINTER_CODE, Scalar, element_code
 from ..symbols import Symbol
 from ..threadpools import allow_threads
-from ..watching import Watch
+from ..watching import SLICE, Watch
 from .base import Array, Run, bad_status, chunk_error
 
 _EXPECT_VALUE, _EXPECT_LENGTH = 1, 3  # pyffipar_job.check_status
 _BOUNDARIES = {"constant": "FILL"}  # where the language and the library name a boundary differently
 CALL_PATH = _native.CallPath.CHEAPEST  # how foreign calls are made; tests try the others
+AT_ONCE = int(SLICE * 1e9)  # ns
 MAX_FAILURES = 16  # kept in full; after the first one tasks not begun are dropped, so there are rarely more
 
 
 class Native:
     """The pool of our own shared library."""
+
+    def is_here(self, watch: Watch) -> bool:
+        """Yes."""
+        return True
 
     def run(self, run: Run) -> None:
         """Make every call."""
@@ -74,18 +81,34 @@ class Job:
         if plan.status is not None:
             self._set_status(job, plan.status)
         self._job = job
+        self._reference = byref(job)
 
     def __call__(self, run: Run) -> None:
         """Run to the end, looking after signals on the way; when this returns or raises no call is running."""
         for target, name in self._handles:
-            target.base = run.handles[name].ctypes.data
+            target.base = address_of(run.handles[name])
         status = self._run(run.watch)
         if status != _native.Status.DONE:
             self._fail(run, status)
 
-    def rebase(self, name: str, array: Array) -> None:
+    def is_done_at_once(self) -> bool:
+        """Run for a slice of time with nobody looking after it; what is then left a call takes up, or `leave` drops.
+
+        Most calls are over by then, and looking after them takes longer than the small ones do.
+        """
+        return bool(self._library.pyffipar_run(self._reference, AT_ONCE) == _native.Status.DONE)
+
+    def leave(self) -> None:
+        """Drop what has not begun, if anything is left, and wait for what runs."""
+        shield = Shield()
+        try:
+            self._drain(shield.begin)
+        finally:
+            shield.end()
+
+    def rebase(self, name: str, address: int) -> None:
         """Let an argument, or the returned value, lie in another array of the same layout."""
-        self._targets[name].base = array.ctypes.data
+        self._targets[name].base = address
 
     def set_constant(self, name: str, value: Any) -> None:
         """Give an argument that is passed by value another value."""
@@ -97,27 +120,28 @@ class Job:
 
     def _run(self, watch: Watch) -> int:
         job = self._job
-        reference = byref(job)
+        status: int = _native.Status.PENDING
         try:
-            status: int = self._library.pyffipar_run(reference, int(watch.patience() * 1e9))
+            if not job.state:
+                status = self._library.pyffipar_run(self._reference, int(watch.patience() * 1e9))
             while status == _native.Status.PENDING:
                 watch.hold_signals()
                 watch.look(job.calls_done)
-                status = self._library.pyffipar_resume(reference, int(watch.patience() * 1e9))
+                status = self._library.pyffipar_resume(self._reference, int(watch.patience() * 1e9))
         finally:
             if job.state:
-                self._drain(watch)
+                self._drain(watch.hold_signals)
         watch.finished(job.calls_done)
         return status
 
-    def _drain(self, watch: Watch) -> None:
+    def _drain(self, hold_signals: Callable[[], None]) -> None:
         """Drop what has not begun and wait for what runs, whatever interrupts the waiting: the arrays are in use."""
         interrupted: BaseException | None = None
         while self._job.state:
             try:
-                watch.hold_signals()
-                self._library.pyffipar_cancel(byref(self._job))
-                self._library.pyffipar_resume(byref(self._job), _native.WAIT_FOREVER)
+                hold_signals()
+                self._library.pyffipar_cancel(self._reference)
+                self._library.pyffipar_resume(self._reference, _native.WAIT_FOREVER)
             except BaseException as error:  # noqa: BLE001 - raised again below
                 interrupted = error
         if interrupted is not None:
@@ -156,7 +180,7 @@ class Job:
         target.element = element_code(array.dtype)
         target.element_size = array.dtype.itemsize
         target.flags = self._flags(argument)
-        target.base = array.ctypes.data
+        target.base = address_of(array)
         if argument.per_call:
             # the chunks lie inside the loop dimensions, so a call's number alone says where its place is
             target.slot = array.strides[loops]

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from ..addresses import address_of, aligned_empty
 from ..boundaries import places
 from ..errors import Failure
 from ..kinds import Kind
@@ -16,6 +17,7 @@ from ..nesting import inside
 from ..plan import Argument, Plan
 from ..scalars import Scalar
 from ..symbols import Symbol
+from ..watching import Watch
 from .base import Array, Run, bad_status, chunk_error
 
 _BY_VALUE = (Kind.CONSTANT, Kind.LENGTH, Kind.LOAD, Kind.LINEAR, Kind.CARRY)
@@ -23,6 +25,10 @@ _BY_VALUE = (Kind.CONSTANT, Kind.LENGTH, Kind.LOAD, Kind.LINEAR, Kind.CARRY)
 
 class Serial:
     """A plain loop over the plan in the calling thread."""
+
+    def is_here(self, watch: Watch) -> bool:
+        """Yes."""
+        return True
 
     def prepare(self, plan: Plan, symbol: Symbol, threads: int) -> Callable[[Run], None]:
         """Nothing can be done beforehand."""
@@ -132,7 +138,7 @@ class _Frame:
             place = _buffered(argument, place, written)
         written.callback(lambda: place)  # the array lives until the call has ended
         lowered = (lower * stride for lower, stride in zip(argument.lowers, place.strides, strict=False))
-        return int(place.ctypes.data) - sum(lowered)
+        return address_of(place) - sum(lowered)
 
 
 def _beyond(argument: Argument, place: Array, first: int, stop: int) -> Array:
@@ -142,15 +148,16 @@ def _beyond(argument: Argument, place: Array, first: int, stop: int) -> Array:
     boundary = argument.boundary.boundary
     assert boundary is not None  # the planner keeps only parameters that have one
     chosen = places(boundary.mode, first, stop, len(place))
-    made = place[chosen].astype(argument.scalar.dtype)
+    made = aligned_empty((len(chosen), *place.shape[1:]), argument.scalar.dtype)
+    made[...] = place[chosen]
     made[chosen < 0] = boundary.value
-    return np.ascontiguousarray(made)
+    return made
 
 
 def _buffered(argument: Argument, place: Array, written: ExitStack) -> Array:
     """A contiguous copy in the function's own type; what the function writes goes back when `written` closes."""
     assert argument.scalar is not None  # arrays have an element type
-    buffer = np.empty(place.shape, argument.scalar.dtype)
+    buffer = aligned_empty(place.shape, argument.scalar.dtype)
     if argument.read:
         np.copyto(buffer, place, casting="unsafe")
     if argument.written:

@@ -12,7 +12,7 @@ from ..plan import Plan
 from ..starting import start_thread
 from ..symbols import Symbol
 from ..threadpools import in_call, limited
-from ..watching import SLICE
+from ..watching import SLICE, Watch
 from .base import Run, chunk_error
 from .serial import Caller
 
@@ -20,25 +20,47 @@ from .serial import Caller
 class Threads:
     """Threads made for one run; the calling thread takes part and leaves last."""
 
+    def is_here(self, watch: Watch) -> bool:
+        """Yes."""
+        return True
+
     def prepare(self, plan: Plan, symbol: Symbol, threads: int) -> Callable[[Run], None]:
         """Nothing can be done beforehand."""
         return self.run
 
     def run(self, run: Run) -> None:
         """Make every call, shared out task by task."""
-        threads = 1 if in_call() else limited(run.threads)
-        team = _Team(run)
-        run.watch.hold_signals()
-        try:
-            for worker in range(1, min(threads, run.plan.tasks)):
-                try:
-                    start_thread(team.work, (worker,))
-                except RuntimeError:  # the system has no more: then with those there are
-                    break
-            team.work(0)
-        finally:
-            team.leave()
-        team.report()
+
+        def begin(work: Callable[[int], None], worker: int) -> bool:
+            try:
+                start_thread(work, (worker,))
+            except RuntimeError:  # the system has no more: then with those there are
+                return False
+            return True
+
+        work_together(run, begin)
+
+
+def work_together(run: Run, begin: Callable[[Callable[[int], None], int], bool]) -> None:
+    """Make every call in the calling thread and others.
+
+    Parameters
+    ----------
+    run : Run
+    begin : callable
+        Has another thread do some work, which is given a worker's number; False if there is no further thread.
+    """
+    threads = 1 if in_call() else limited(run.threads)
+    team = _Team(run)
+    run.watch.hold_signals()
+    try:
+        for worker in range(1, min(threads, run.plan.tasks)):
+            if not begin(team.work, worker):
+                break
+        team.work(0)
+    finally:
+        team.leave()
+    team.report()
 
 
 class _Team:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
-from functools import cache
+from collections.abc import Callable
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
 
 from .. import forking
+from ..addresses import address_of
 from ..function import Function
 from ..library import Library
 from ..names import TypeNames
@@ -21,7 +23,7 @@ from . import direct
 Array = np.ndarray[Any, np.dtype[Any]]
 
 # A chunk below this costs more to hand over than to work on; calls of so few items are a single foreign call.
-SMALLEST_CHUNK = 32768
+SMALLEST_CHUNK = 16384
 LIMITS = Limits(smallest=SMALLEST_CHUNK)  # what the chunk clause below says
 SUM_LIMBS = 74  # int64s of sum_accumulator in cpp/kernels/wide_sum.hpp
 PRODUCT_LIMBS = 141  # and of product_accumulator
@@ -132,7 +134,8 @@ def has_kernels(dtype: np.dtype[Any]) -> bool:
 def _libraries() -> tuple[Library, Library]:
     """The one for folds and rounding, and the one for everything that is cut."""
     opened = direct.own_library()
-    return Library(opened), Library(opened)
+    origin = direct.KernelOrigin()
+    return Library(opened, origin=origin), Library(opened, origin=origin)
 
 
 @cache
@@ -145,7 +148,7 @@ def kernel(family: str, dtype: np.dtype[Any] | None = None) -> Function:
     library = whole if family in _WHOLE else cut
     fold = _FOLD.search(text)
     with _lock:
-        library.declare(f"{text};", {} if fold is None else {fold[1]: Fold(fold[2])})
+        library.declare(f"{text};", {} if fold is None else {fold[1]: fold_of(fold[2])})
     function: Function = getattr(library, symbol)
     return function
 
@@ -168,24 +171,38 @@ class Fold:
     """
 
     def __init__(self, name: str) -> None:
+        self._name = name
         family, _, last = name.rpartition("_")
         self._dtype = _DTYPES.get(last)
         self._family = name if self._dtype is None else family
         self._returns = self._dtype is not None
         self._call = direct.foreign(f"pyffipar_{name}", self._dtype, 1 if self._returns else 2)
 
+    def __reduce__(self) -> tuple[Callable[[str], Fold], tuple[str]]:
+        return fold_of, (self._name,)
+
+    def of(self, partials: Array) -> Callable[[], Any]:
+        """What merges this very array, one-dimensional and contiguous, whenever it is called; keep the array alive."""
+        return partial(self._call, partials.size, address_of(partials))
+
     def __call__(self, partials: Array) -> Any:
         """Merge along the axis of the chunks: the last one, or the last but one in front of arrays."""
         if partials.ndim == 1 and partials.flags.c_contiguous:
-            return self._call(partials.size, partials.ctypes.data)
+            return self.of(partials)()
         if self._returns:
             return kernel(self._family, self._dtype)(partials)
         if partials.ndim == 2:
             packed = np.ascontiguousarray(partials)
             merged = np.empty(partials.shape[1:], partials.dtype)
-            self._call(len(packed), packed.ctypes.data, merged.ctypes.data)
+            self._call(len(packed), address_of(packed), address_of(merged))
             return merged
         return kernel(self._family)(partials)
+
+
+@cache
+def fold_of(name: str) -> Fold:
+    """The one of that name."""
+    return Fold(name)
 
 
 def declaration(family: str, name: str) -> str:

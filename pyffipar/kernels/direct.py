@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
 import numpy as np
 
 from .. import _native
+from ..origins import Origin
 from ..symbols import OpenLibrary, open_library
 
 _C_TYPES: dict[str, Any] = {
@@ -22,6 +24,29 @@ _C_TYPES: dict[str, Any] = {
 def own_library() -> OpenLibrary:
     """The package's own shared library, as a library to declare functions of."""
     return open_library(_native.library())
+
+
+@dataclass(frozen=True, slots=True)
+class KernelOrigin(Origin):
+    """The package's own library: every process that can unpickle has it."""
+
+    name: str = "pyffipar"
+
+    def packed(self, what: str) -> Origin:
+        """Itself."""
+        return self
+
+    def find(self) -> str:
+        """Where it is installed here."""
+        return own_library().path
+
+    def open(self) -> OpenLibrary:
+        """It is open."""
+        return own_library()
+
+    def here(self, opened: OpenLibrary) -> Origin:
+        """Itself."""
+        return self
 
 
 @cache

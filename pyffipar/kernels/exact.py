@@ -6,10 +6,11 @@ from typing import Any
 
 import numpy as np
 
+from ..addresses import address_of
 from . import direct
 from .arranging import Axis, reduced_axes, with_kept
-from .declarations import PRODUCT_LIMBS, SMALLEST_CHUNK, SUM_LIMBS, kernel, suffix
-from .flat import is_plain, is_small
+from .declarations import PRODUCT_LIMBS, SUM_LIMBS, kernel, suffix
+from .flat import is_one_chunk, is_plain
 from .reducing import FLOAT64, adopted, written
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -43,13 +44,7 @@ def exact_sum(
     axes = reduced_axes(axis, x.ndim)
     working = FLOAT64 if x.dtype.itemsize == FLOAT64.itemsize else FLOAT32
     kept = [number for number in range(x.ndim) if number not in axes]
-    if (
-        axis is None
-        and is_plain(x)
-        and x.dtype == working
-        and is_small(x.size, x.itemsize)
-        and x.size <= SMALLEST_CHUNK
-    ):
+    if axis is None and is_plain(x) and x.dtype == working and is_one_chunk(x.size, x.itemsize):
         result: Any = _small_sum(x, final)
     else:
         packed = x.transpose(*kept, *axes)
@@ -70,8 +65,8 @@ def _flat(x: Array) -> Array:
 
 def _small_sum(x: Array, final: np.dtype[Any]) -> Any:
     accumulator = np.empty(SUM_LIMBS, np.int64)
-    address = accumulator.ctypes.data
-    direct.foreign(f"pyffipar_exact_sum_{suffix(x.dtype)}", None, 2)(x.size, x.ctypes.data, address)
+    address = address_of(accumulator)
+    direct.foreign(f"pyffipar_exact_sum_{suffix(x.dtype)}", None, 2)(x.size, address_of(x), address)
     with np.errstate(over="ignore"):  # infinity is what is meant
         return final.type(direct.rounding("pyffipar_round_sum")(address, *_FORMATS[final]))
 

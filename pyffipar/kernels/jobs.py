@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
+from ..addresses import address_of
 from ..binding import bind
-from ..executors import Run, executor
+from ..executors import Run, executor, native
 from ..planning import make_plan
-from ..recall import Rebasable
 from ..watching import Watch
 from .declarations import contract_of
 
 Array = np.ndarray[Any, np.dtype[Any]]
+Merging = Callable[[Array], Callable[[], Any]]
 
 
 class Job:
@@ -27,17 +29,22 @@ class Job:
     threads : int
     arrays : tuple of ndarray
         Contiguous, of equal size; whoever runs the job keeps them alive.
+    merge : callable
+        Makes of the array for partial results what will merge them.
     """
 
-    def __init__(self, family: str, dtype: np.dtype[Any], threads: int, arrays: tuple[Array, ...]) -> None:
+    def __init__(
+        self, family: str, dtype: np.dtype[Any], threads: int, arrays: tuple[Array, ...], merge: Merging
+    ) -> None:
         contract, symbol = contract_of(family, dtype)
         flat = tuple(array.reshape(-1) for array in arrays)
         plan = make_plan(contract, bind(contract, flat, {}))
         self.threads = threads
         self._names = tuple(parameter.name for parameter in contract.arguments)
         self._partials = plan.outcome.merges[0].partials
+        self._merged = merge(self._partials)
         call = executor("native").prepare(plan, symbol, threads)
-        assert isinstance(call, Rebasable)  # it has calls to make
+        assert isinstance(call, native.Job)  # it has calls to make
         self._call = call
         # a job that waits for its next call must not keep this one's arrays alive
         arguments = tuple(replace(a, array=None) if a.array is not None else a for a in plan.arguments)
@@ -45,14 +52,19 @@ class Job:
         self._call.forget(self._plan)
         self._symbol = symbol
 
-    def run(self, arrays: tuple[Array, ...] | None = None) -> Array:
-        """The partial results, on the arrays of the last time or on others."""
+    def run(self, arrays: tuple[Array, ...] | None = None) -> Any:
+        """The merged result, on the arrays of the last time or on others."""
         if arrays is not None:
             for name, array in zip(self._names, arrays, strict=True):
-                self._call.rebase(name, array)
-        with Watch(self._plan) as watch:
-            self._call(Run(self._plan, self._symbol, self.threads, {}, _no_words, watch))
-        return self._partials
+                self._call.rebase(name, address_of(array))
+        try:
+            if not self._call.is_done_at_once():
+                with Watch(self._plan) as watch:
+                    self._call(Run(self._plan, self._symbol, self.threads, {}, _no_words, watch))
+        except BaseException:  # Ctrl-C may come between any two steps, and workers must not stay in the arrays
+            self._call.leave()
+            raise
+        return self._merged()
 
 
 def _no_words(code: int) -> str:

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from .arranging import Axis, reduced_axes, with_kept
-from .declarations import SMALLEST_CHUNK, kernel
-from .flat import flat, is_plain, is_quick
+from .declarations import kernel
+from .flat import flat, is_one_chunk, is_plain, is_quick
 from .reducing import BOOL, INT64, Rule, accumulated, adopted, native, reduce, viewed, written
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -318,7 +318,7 @@ def _located(family: str, a: Any, axis: int | None, out: Array | None, *, keepdi
     if x.size == 0 and (axis is None or x.shape[axes[0]] == 0):
         raise ValueError(f"attempt to get {family} of an empty sequence")
     dtype = np.dtype(np.float32) if x.dtype == np.float16 else native(x.dtype)
-    if axis is None and x.dtype == dtype and is_plain(x) and x.size <= SMALLEST_CHUNK:
+    if axis is None and x.dtype == dtype and is_plain(x) and is_one_chunk(x.size, x.itemsize):
         found: Any = flat(family, dtype, INT64)(x)
     else:
         moved = x.reshape(-1) if axis is None else np.moveaxis(x, axes[0], -1) if x.ndim else x.reshape(1)

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import itertools
+import math
 import os
 import platform
 import shutil
 import statistics
 import sys
+import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any
+
+Case = Callable[[], object]
 
 GUARD = "PYFFIPAR_BENCH_SCHEDULED"  # set once the program has started itself again under another scheduler
 PAUSE = 0.05  # s between cases: threads of other pools go on spinning that long after their call
@@ -24,7 +30,7 @@ class Timing:
     ----------
     name : str
     seconds : float
-        Median of the repeats.
+        Median of the repeats, for one call.
     spread : float
         Half the distance between the quartiles, as a share of the median.
     repeats : int
@@ -57,6 +63,54 @@ class Figure:
     unit: str = "x"
 
 
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """Seconds over numbers of threads, measured and as a model has them.
+
+    Attributes
+    ----------
+    name : str
+    threads : tuple of int
+    seconds, model : tuple of float
+    parameters : dict
+        Of the model.
+    """
+
+    name: str
+    threads: tuple[int, ...]
+    seconds: tuple[float, ...]
+    model: tuple[float, ...]
+    parameters: dict[str, float]
+
+
+@dataclass(slots=True)
+class Report:
+    """What a subject found.
+
+    Attributes
+    ----------
+    timings : dict of Timing
+    figures : list of Figure
+    missing : list of str
+        What could not be measured, and why.
+    curves : list of Curve
+    """
+
+    timings: dict[str, Timing] = field(default_factory=dict)
+    figures: list[Figure] = field(default_factory=list)
+    missing: list[str] = field(default_factory=list)
+    curves: list[Curve] = field(default_factory=list)
+
+    def seconds(self, name: str) -> float:
+        """A case's median; NaN if it could not be measured."""
+        return self.timings[name].seconds if name in self.timings else math.nan
+
+    def compare(self, what: str, value: float, **goal: Any) -> None:
+        """Add a figure, unless one of the cases behind it could not be measured."""
+        if not math.isnan(value):
+            self.figures.append(figure(what, value, **goal))
+
+
 def figure(
     what: str, value: float, *, at_most: float | None = None, at_least: float | None = None, unit: str = "x"
 ) -> Figure:
@@ -68,22 +122,34 @@ def figure(
     return Figure(what, value, "", None, unit)
 
 
-def interleave(cases: Mapping[str, Callable[[], object]], repeats: int = 9, pause: float = PAUSE) -> dict[str, Timing]:
+def interleave(
+    cases: Mapping[str, Case], repeats: int = 9, pause: float = PAUSE, times: Mapping[str, int] | None = None
+) -> dict[str, Timing]:
     """Time every case `repeats` times, in turn, so that whatever disturbs the machine disturbs all of them.
 
-    Each case is called once beforehand; the order turns round with every repeat.
+    Each case is called once beforehand; the order turns round with every repeat. What takes microseconds is called so
+    many `times` in a row, after some calls that wake its threads, and its time is that of one call.
     """
     for case in cases.values():
         case()
+    pin_threads()
     seconds: dict[str, list[float]] = {name: [] for name in cases}
     names = list(cases)
     for repeat in range(repeats):
         for name in names if repeat % 2 else reversed(names):
             time.sleep(pause)
-            began = time.perf_counter()
-            cases[name]()
-            seconds[name].append(time.perf_counter() - began)
+            seconds[name].append(_timed(cases[name], (times or {}).get(name, 1)))
     return {name: _timing(name, taken) for name, taken in seconds.items()}
+
+
+def _timed(case: Case, times: int) -> float:
+    if times > 1:
+        for _ in itertools.repeat(None, max(1, times // 10)):
+            case()
+    began = time.perf_counter()
+    for _ in itertools.repeat(None, times):
+        case()
+    return (time.perf_counter() - began) / times
 
 
 def _timing(name: str, taken: list[float]) -> Timing:
@@ -92,39 +158,85 @@ def _timing(name: str, taken: list[float]) -> Timing:
     return Timing(name, median, (high - low) / 2 / median if median else 0.0, len(taken))
 
 
-def schedule() -> None:
+def schedule(*, realtime: bool) -> None:
     """Start again under the real-time scheduler where that is allowed: else woken threads are packed onto one core."""
     chrt = shutil.which("chrt")
-    if chrt is None or os.environ.get(GUARD) or not hasattr(os, "geteuid") or os.geteuid() != 0:
+    if not realtime or chrt is None or os.environ.get(GUARD) or not hasattr(os, "geteuid") or os.geteuid() != 0:
         return
     os.environ[GUARD] = "chrt -r 1"
     os.execv(chrt, [chrt, "-r", "1", sys.executable, *sys.argv])  # noqa: S606 - this very program
 
 
+_pinned: list[int] = []  # CPUs, once threads were pinned to them
+_may_pin: list[bool] = [True]
+
+
+def leave_unpinned() -> None:
+    """From now on threads are the scheduler's, as in a program that has more of them than there are CPUs."""
+    _may_pin[0] = False
+
+
+def pin_threads() -> None:
+    """Where the real-time scheduler is not to be had: this thread to one CPU, all others to the rest in turn."""
+    if os.environ.get(GUARD) or not _may_pin[0] or not hasattr(os, "sched_setaffinity"):
+        return
+    if not _pinned:
+        _pinned.extend(sorted(os.sched_getaffinity(0)))
+    if len(_pinned) < 2:
+        return
+    own = threading.get_native_id()
+    os.sched_setaffinity(own, {_pinned[0]})
+    others = sorted(int(task.name) for task in Path("/proc/self/task").iterdir() if int(task.name) != own)
+    for index, task in enumerate(others):
+        os.sched_setaffinity(task, {_pinned[1 + index % (len(_pinned) - 1)]})
+
+
 def scheduled() -> str:
-    """How this run is scheduled, in words."""
-    cpus = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
-    how = os.environ.get(GUARD, "the system's default scheduler, threads not pinned")
+    """How this run was scheduled, in words."""
+    cpus = _pinned or (sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else [])
+    how = os.environ.get(GUARD) or ("threads pinned" if _pinned else "the system's default scheduler, not pinned")
     machine = platform.processor() or platform.machine()
     return f"{how}; CPUs {', '.join(map(str, cpus)) or 'unknown'}; load {os.getloadavg()[0]:.1f}; {machine}"
 
 
-def show(timings: Mapping[str, Timing], figures: list[Figure]) -> str:
-    """Both tables as text."""
-    width = max([len(timing.name) for timing in timings.values()] + [len(entry.what) for entry in figures], default=0)
-    lines = [f"{'':<{width}}  {'ms':>10}  spread"]
-    lines += [f"{t.name:<{width}}  {t.seconds * 1e3:>10.3f}  {t.spread:>5.0%}" for t in timings.values()]
-    lines.append("")
-    for entry in figures:
+def show(report: Report) -> str:
+    """All tables as text."""
+    names = [*report.timings, *(entry.what for entry in report.figures)]
+    width = max(map(len, names), default=0)
+    lines = []
+    if report.timings:
+        lines += [f"{'':<{width}}  {'median':>10}  spread"]
+        lines += [f"{t.name:<{width}}  {_time(t.seconds):>10}  {t.spread:>5.0%}" for t in report.timings.values()]
+        lines.append("")
+    for entry in report.figures:
         verdict = "" if entry.met is None else ("reached" if entry.met else "NOT REACHED")
-        lines.append(f"{entry.what:<{width}}  {entry.value:>10.2f} {entry.unit:<3} {entry.goal:<8} {verdict}")
+        lines.append(f"{entry.what:<{width}}  {entry.value:>10.4g} {entry.unit:<3} {entry.goal:<9} {verdict}".rstrip())
+    lines += [_curve(curve) for curve in report.curves]
+    lines += [f"not measured: {entry}" for entry in report.missing]
     return "\n".join(lines)
 
 
-def as_json(timings: Mapping[str, Timing], figures: list[Figure]) -> dict[str, Any]:
-    """Both tables as plain data."""
+def _curve(curve: Curve) -> str:
+    points = zip(curve.threads, curve.seconds, curve.model, strict=True)
+    cells = "; ".join(f"{count}: {_time(taken)} (model {_time(model)})" for count, taken, model in points)
+    return f"{curve.name}, by threads: {cells}"
+
+
+def _time(seconds: float) -> str:
+    """A time in the unit that fits it."""
+    for unit, size in (("s", 1.0), ("ms", 1e-3), ("us", 1e-6)):
+        if seconds >= size:
+            return f"{seconds / size:.4g} {unit}"
+    return f"{seconds * 1e9:.4g} ns"
+
+
+def as_json(report: Report) -> dict[str, Any]:
+    """All of it as plain data."""
     return {
         "scheduled": scheduled(),
-        "timings": [asdict(timing) for timing in timings.values()],
-        "figures": [asdict(entry) for entry in figures],
+        "cpus": len(_pinned) or len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "timings": [asdict(timing) for timing in report.timings.values()],
+        "figures": [asdict(entry) for entry in report.figures],
+        "missing": list(report.missing),
+        "curves": [asdict(curve) for curve in report.curves],
     }

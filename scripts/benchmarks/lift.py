@@ -9,7 +9,7 @@ import numpy as np
 
 import pyffipar as pf
 
-from .harness import Figure, Timing, figure, interleave
+from .harness import Figure, Report, figure, interleave
 
 ITEMS = 10_000_000
 FEW = 20_000  # for what takes microseconds per item
@@ -26,7 +26,7 @@ void erf_loop(size_t n, const double x[n], double y[n]) split();
 """
 
 
-def run(*, quick: bool) -> tuple[dict[str, Timing], list[Figure]]:
+def run(*, quick: bool) -> Report:
     """Time the cases and hold them against their goals."""
     items = ITEMS // 20 if quick else ITEMS
     generator = np.random.default_rng(0)
@@ -46,7 +46,7 @@ def run(*, quick: bool) -> tuple[dict[str, Timing], list[Figure]]:
         "np.vectorize(ctypes), empty": _vectorized(library.path, "nothing", x[:FEW]),
     }
     timings = interleave(cases, repeats=3 if quick else 9)
-    return timings, _figures({name: timing.seconds for name, timing in timings.items()}, items)
+    return Report(timings, _figures({name: timing.seconds for name, timing in timings.items()}, items))
 
 
 def _vectorized(path: str, name: str, x: np.ndarray[tuple[int], np.dtype[np.float64]]) -> Callable[[], object]:

@@ -53,6 +53,60 @@ def function(name: str, executor: str = "native", threads: int = 2, **options: A
     return found.options(executor=executor, threads=threads, **options)
 
 
+APART = """
+    void trip(size_t n, const int what[n], double y[n]) chunk(max = 10);
+    double trip_one(double x);
+    void held(size_t n, const double x[n], size_t g, const int64_t gate[g], double y[n]) chunk(max = 1);
+    void slow(size_t n, const double x[n], double y[n]) chunk(max = 1);
+    void who(size_t n, const double x[n], int64_t process[n]) chunk(max = 1);
+    double total(size_t n, const double x[n]) reduction(+) chunk(max = 1000);
+"""
+APART_SOURCE = Path(__file__).with_name("apart.c").read_text()
+
+
+@cache
+def functions_apart() -> pf.Library:
+    """The functions of apart.c, for workers that share nothing but arrays."""
+    return pf.compile(APART_SOURCE, APART)
+
+
+def apart(name: str, threads: int = 2, **options: Any) -> Function:
+    """One of them, to be called in worker processes."""
+    found: Function = getattr(functions_apart(), name)
+    return found.options(executor="processes", threads=threads, **options)
+
+
+def children(process: int | None = None) -> list[int]:
+    """Processes that a process, or this one, has started and that have not ended."""
+    own = os.getpid() if process is None else process
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                fields = entry.joinpath("stat").read_text().rpartition(")")[2].split()
+            except OSError:  # it has ended meanwhile
+                continue
+            if int(fields[1]) == own and fields[0] != "Z":
+                found.append(int(entry.name))
+    return found
+
+
+def descendants() -> list[int]:
+    """Children of this process, and theirs."""
+    found = children()
+    for child in found:
+        found += children(child)
+    return found
+
+
+def is_alive(process: int) -> bool:
+    """Whether a process runs; one that nobody has waited for does not."""
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
 def wait_until(condition: Callable[[], object], what: str) -> None:
     """Look until something has happened."""
     end = time.monotonic() + LIMIT

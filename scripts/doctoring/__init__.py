@@ -1,0 +1,1 @@
+"""What scripts/doctor.py looks at, what it tries, and what it makes of that."""

@@ -1,0 +1,84 @@
+"""Kernels on large arrays run as jobs that nobody looks after at first: what happens when that is not enough."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import numpy as np
+import pytest
+
+import pyffipar as pf
+from pyffipar.executors import native
+from pyffipar.kernels import prepare
+from pyffipar.kernels.jobs import Job
+
+N = 16_000_000  # a job of this size is not over within a single look
+
+
+@pytest.fixture
+def job(monkeypatch: pytest.MonkeyPatch) -> list[Job]:
+    """The jobs that run during the test, each at its first use."""
+    seen: list[Job] = []
+    run = Job.run
+
+    def noted(self: Job, arrays: Any = None) -> Any:
+        if self not in seen:
+            seen.append(self)
+        return run(self, arrays)
+
+    monkeypatch.setattr(Job, "run", noted)
+    return seen
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3])
+def test_a_job_that_is_not_over_at_once_is_taken_up(
+    threads: int, job: list[Job], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    x = np.random.default_rng(1).standard_normal(N)
+    with pf.options(threads=threads):
+        expected = pf.sum(x)
+        monkeypatch.setattr(native, "AT_ONCE", 0)
+        assert pf.sum(x) == prepare(pf.sum, x)() == expected
+    assert job
+    assert all(not one._call._job.state for one in job)
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_nobody_is_in_the_arrays_after_an_interruption_between_two_steps(
+    threads: int, job: list[Job], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ctrl-C may come right behind the native call, when workers are at work and nobody looks after them yet."""
+    x = np.ones(N)
+    begin = native.Job.is_done_at_once
+
+    def interrupted(self: native.Job) -> bool:
+        begin(self)
+        assert self._job.state, "the job is to be pending"
+        raise KeyboardInterrupt
+
+    with pf.options(threads=threads):
+        monkeypatch.setattr(native, "AT_ONCE", 0)
+        monkeypatch.setattr(native.Job, "is_done_at_once", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            pf.sum(x)
+        monkeypatch.undo()
+        assert not job[0]._call._job.state
+        assert pf.sum(x) == N
+
+
+def test_jobs_are_not_shared_by_threads_that_call_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(native, "AT_ONCE", 0)
+    arrays = [np.full(200_000, float(number)) for number in range(8)]
+    sums: dict[int, float] = {}
+
+    def add(number: int) -> None:
+        for _ in range(20):
+            sums[number] = pf.sum(arrays[number])
+
+    threads = [threading.Thread(target=add, args=(number,)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sums == {number: 200_000.0 * number for number in range(8)}
