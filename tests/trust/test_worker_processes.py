@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import threading
-import time
 from concurrent.futures import CancelledError
 from typing import Any
 
@@ -371,5 +369,3 @@ def test_waiting_for_a_worker_ends_with_the_time_limit(stage: Any) -> None:
     finally:
         gate[0] = 1
     assert [future.result(timeout=60).tolist() for future in (held, *others)] == [[1.0, 1.0]] * 5
-    assert threading.active_count() < 100
-    assert time.monotonic() > 0
