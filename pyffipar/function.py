@@ -27,6 +27,7 @@ from .preparing import Prepared, guard
 from .prototype import Prototype, read_prototypes
 from .recall import MOST_TEMPLATES, Key, Rebasable, Template, layout_key
 from .roles import Contract, analyse
+from .streaming import StandIns, Stream
 from .submitting import CallFuture, submit
 from .symbols import Symbol
 from .watching import Watch
@@ -148,8 +149,6 @@ class Function:
         >>> sqrt.options(window=1 << 20).stream(Numbers())[-1]
         np.float64(3162.2775020544923)
         """
-        from .streaming import StandIns, Stream  # few programs have use for it
-
         stand_ins = StandIns()
         chosen = self._options()
         named = {name: stand_ins.array(value) for name, value in keywords.items()}

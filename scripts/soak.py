@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 """Everything that must not go wrong, at random and for as long as wanted: exit status 1 at the first deviation.
 
-    python scripts/soak.py MINUTES [--seed N] [--executor native|threads|serial]
+    python scripts/soak.py MINUTES [--seed N] [--executor native|threads|serial|processes]
 
-Calls from several threads, callbacks and calls inside them, failures, exceptions of C++, cancelled futures, timeouts,
-interrupts, forks, and interpreters that end in the middle of their work. What is done depends on the seed alone, not so
-what comes between what.
+Calls from several threads, callbacks and calls inside them, failures, exceptions of C++, workers that crash, cancelled
+futures, timeouts, interrupts, forks, and interpreters that end in the middle of their work. What is done depends on the
+seed alone, not so what comes between what.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ SOURCE = r"""
 #include <cerrno>
 #include <cstddef>
 #include <cstdint>
+#include <cstdlib>
 #include <ctime>
 #include <stdexcept>
 
@@ -73,6 +74,15 @@ int fail(std::size_t n, const int *x) {
     return 0;
 }
 
+void trip(std::size_t n, const int *x, double *y) {
+    for (std::size_t i = 0; i < n; i++) {
+        if (x[i] != 0) {
+            std::abort();
+        }
+        y[i] = 1;
+    }
+}
+
 double throwing(double x) {
     if (x < 0) {
         throw std::domain_error("below zero");
@@ -86,8 +96,10 @@ DECLARATIONS = """
     double total(size_t n, const double x[n]) reduction(+);
     void apply(double (*f)(double), size_t n, const double x[n], double y[n]);
     int fail(size_t n, const int x[n]) status(0);
+    void trip(size_t n, const int x[n], double y[n]) chunk(max = 50);
     double throwing(double x);
 """
+NEEDS_THIS_PROCESS = ("work", "apply")  # for a counter, a Python function
 LIMIT = 60.0  # s; what takes longer hangs
 ENDING = """
 import sys, threading
@@ -134,13 +146,14 @@ class Soak:
     def __init__(self, seed: int, executors: Sequence[str]) -> None:
         self.random = random.Random(seed)  # noqa: S311 - a game of chance
         self.executors = executors
+        self.here = tuple(name for name in executors if name != "processes") or ("native",)
         self.done: collections.Counter[str] = collections.Counter()
         self.library = pf.compile(SOURCE, DECLARATIONS, language="c++")
 
     def function(self, name: str, **options: Any) -> Function:
         """A function with a random executor and number of threads."""
         found: Function = getattr(self.library, name)
-        executor = self.random.choice(self.executors)
+        executor = self.random.choice(self.here if name in NEEDS_THIS_PROCESS else self.executors)
         return found.options(executor=executor, threads=self.random.randint(1, 5), **options)
 
     def array(self, most: int = 20_000) -> Any:
@@ -208,6 +221,22 @@ class Soak:
             must(error.failures[0].item == (place,) and "below zero" in str(error), f"a wrong failure: {error}")
         else:
             raise Deviation("an exception was lost")
+
+    def crashing_call(self) -> None:
+        """It ends a worker, and nothing else."""
+        x = np.zeros(self.random.randint(1, 5000), np.intc)
+        place = self.random.randrange(len(x))
+        x[place] = 1
+        trip = self.library.trip.options(executor="processes", threads=self.random.randint(1, 3))
+        try:
+            trip(x)
+        except pf.ChunkError as error:
+            (failure,) = error.failures
+            must(failure.start <= place < failure.stop and "SIGABRT" in str(error), f"a wrong failure: {error}")
+        else:
+            raise Deviation("a crash was lost")
+        x[place] = 0
+        must((trip(x) == 1).all(), "a wrong result after a crash")
 
     def raising_callback(self) -> None:
         """What it raises comes out, and is what it raised."""
@@ -281,7 +310,7 @@ class Soak:
     def ending(self) -> None:
         """An interpreter that ends in the middle of its work."""
         callback = self.random.choice(("yes", "no"))
-        command = [sys.executable, "-c", ENDING, self.library.path, self.random.choice(self.executors), DECLARATIONS]
+        command = [sys.executable, "-c", ENDING, self.library.path, self.random.choice(self.here), DECLARATIONS]
         try:
             ended = subprocess.run([*command, callback], capture_output=True, text=True, timeout=LIMIT, check=False)
         except subprocess.TimeoutExpired:
@@ -327,6 +356,7 @@ ANYWHERE = [
     "callback_and_nested_call",
     "failing_call",
     "cpp_exception",
+    "crashing_call",
     "raising_callback",
     "cancelled_future",
     "dropped_future",

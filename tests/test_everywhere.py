@@ -15,8 +15,7 @@ import pyffipar as pf
 Array = np.ndarray[Any, np.dtype[Any]]
 
 
-@pytest.mark.parametrize("threads", [1, 3])
-@pytest.mark.parametrize("executor", ["native", "threads", "processes"])
+@pytest.mark.parametrize(("executor", "threads"), [("native", 1), ("native", 3), ("threads", 3), ("processes", 3)])
 def test_the_bits_of_a_plain_loop_from_every_executor(case: Any, executor: str, threads: int) -> None:
     case.check(case.function().options(executor=executor, threads=threads))
 
@@ -121,7 +120,6 @@ def stored(value: Any) -> Any:
     return Stored(value) if isinstance(value, np.ndarray) and value.ndim else value
 
 
-@pytest.mark.parametrize("window", [1, 300, 4000])
-@pytest.mark.parametrize("executor", ["native", "processes"])
+@pytest.mark.parametrize(("executor", "window"), [("native", 1), ("native", 4000), ("processes", 300)])
 def test_the_bits_of_a_plain_loop_from_arrays_that_are_read_by_windows(case: Any, executor: str, window: int) -> None:
     case.check(case.function().options(executor=executor, threads=2, window=window).stream, stored)

@@ -35,6 +35,13 @@ void spread(size_t n, const double *x, size_t m, double *y, size_t s) {
     for (size_t i = 0; i < n; i++) for (size_t j = 0; j < m; j++) y[j * s] += x[i];
 }
 int8_t told(size_t n, const double *x, int8_t s) { return n && x ? s : s; }
+void around(size_t n, size_t m, const double *x, ptrdiff_t s, double *y) {
+    for (size_t i = 0; i < n; i++) {
+        y[i] = 0;
+        for (ptrdiff_t row = -1; row < 2; row++)
+            for (size_t j = 0; j < m; j++) y[i] += x[((ptrdiff_t)i + row) * (ptrdiff_t)m * s + (ptrdiff_t)j * s];
+    }
+}
 """
 DECLARATIONS = """
     double dot(size_t n, const double x[0 : n : s], const double y[0 : n : s], ptrdiff_t s) reduction(+) chunk(max = 3);
@@ -44,6 +51,8 @@ DECLARATIONS = """
               double y[m]) chunk(max = 3);
     void spread(size_t n, const double x[n], size_t m, double y[0 : m : s], size_t s) reduction(+: y) chunk(max = 3);
     int8_t told(size_t n, const double x[0 : n : s], int8_t s) split();
+    void around(size_t n, size_t m, const double x[-1 : n + 2][0 : m : s], ptrdiff_t s, double y[n])
+        boundary(nearest) chunk(max = 4);
 """
 every_executor = pytest.mark.parametrize("executor", EXECUTORS)
 
@@ -121,6 +130,16 @@ def test_an_array_that_is_left_out(kernels: pf.Library, executor: str) -> None:
     function = kernels.dot.options(executor=executor, threads=2)
     assert function(np.arange(10.0)[::3], None) == 18
     assert function(np.arange(10.0), y=None) == 45
+
+
+@every_executor
+@one
+def test_rows_that_are_added_at_the_ends_lie_as_the_others_do(kernels: pf.Library, executor: str, one: str) -> None:
+    """Made-up rows are packed, and there is one stride for all: arrays with gaps in their rows are packed as well."""
+    x = np.random.default_rng(4).integers(-9, 9, (11, 5)).astype(np.float64)
+    padded = np.pad(x, ((1, 1), (0, 0)), "edge").sum(axis=1)
+    found = kernels.around.options(executor=executor, threads=2)(LAYOUTS[one](x))
+    assert found.tolist() == (padded[:-2] + padded[1:-1] + padded[2:]).tolist()
 
 
 @every_executor

@@ -185,8 +185,8 @@ typedef struct pyffipar_job {
 /* PYFFIPAR_ABI_VERSION this library was built with. */
 PYFFIPAR_EXPORT int32_t pyffipar_abi_version(void);
 
-/* One line of how this library was built: version, compiler, libffi, register call, sanitizer. Static
- * storage. */
+/* One line of how this library was built: version, compiler, build type, libffi, register call, sanitizer.
+ * Static storage. */
 PYFFIPAR_EXPORT const char *pyffipar_build_info(void);
 
 /* The text of this thread's last status other than DONE and PENDING; never NULL. Valid until this thread's

@@ -25,8 +25,8 @@ std::string describe_build() {
     const std::string compiler = "unknown compiler";
 #endif
     return "pyffipar " PYFFIPAR_VERSION ", ABI " + std::to_string(PYFFIPAR_ABI_VERSION) + ", " + compiler +
-           ", libffi " PYFFIPAR_FFI_VERSION ", register call " + argument_registers.name + ", sanitizer " +
-           (sanitizer.empty() ? "none" : sanitizer);
+           ", " PYFFIPAR_BUILD_TYPE ", libffi " PYFFIPAR_FFI_VERSION ", register call " +
+           argument_registers.name + ", sanitizer " + (sanitizer.empty() ? "none" : sanitizer);
 }
 
 pyffipar_status create(void *address, std::int32_t result, const std::int32_t *types, std::int64_t count,

@@ -136,9 +136,8 @@ def wait(process: Process, seconds: float) -> int | None:
 
 def _interpreter(module: str, descriptors: tuple[int, ...]) -> subprocess.Popen[bytes]:
     """Start a program of this package in an interpreter like this one; it inherits some descriptors."""
-    import multiprocessing.spawn  # three more modules that only the first worker has use for
-
-    executable = multiprocessing.spawn.get_executable()
+    spawn = sys.modules.get("multiprocessing.spawn")  # where a program says it that embeds an interpreter
+    executable = spawn.get_executable() if spawn is not None else sys.executable
     if not executable:
         raise RuntimeError(
             "no worker processes: nobody knows where the interpreter is (see multiprocessing.set_executable)"

@@ -69,8 +69,8 @@ def _works_here(pool: Executor, watch: Watch) -> bool:
     process = sys.modules.get("concurrent.futures.process")
     if process is not None and isinstance(pool, process.ProcessPoolExecutor):
         return False
-    if _asked(pool, identity, watch) != identity():
-        return False
+    if _is_dasks(pool) or _asked(pool, identity, watch) != identity():
+        return False  # dask pickles whatever it is given, and complains aloud of what it cannot
     try:
         return bool(_asked(pool, _Marker(), watch) == identity())
     except RuntimeError:
@@ -94,9 +94,13 @@ def _asked(pool: Executor, question: Callable[[], Any], watch: Watch) -> Any:
             )
 
 
+def _is_dasks(pool: Executor) -> bool:
+    return type(pool).__module__.startswith("distributed.")
+
+
 def is_inside(pool: Executor) -> bool:
     """Whether this thread works for a dask cluster, whose workers must not wait for each other."""
-    if not type(pool).__module__.startswith("distributed."):
+    if not _is_dasks(pool):
         return False
     state = getattr(sys.modules.get("distributed.worker"), "thread_state", None)
     return getattr(state, "execution_state", None) is not None

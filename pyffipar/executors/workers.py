@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 import signal
 import threading
 from collections import deque
@@ -12,7 +13,7 @@ from typing import Any, NamedTuple
 from .. import forking, watching
 from ..parcels import Parcel
 from ..pieces import Piece
-from ..sharing import Segment, make_segment
+from ..sharing import make_segment
 from .launching import Launcher, LostStatus, Process, wait
 from .placing import HEADER, Header, Load
 from .wire import Wire
@@ -38,12 +39,11 @@ class Worker:
     def __init__(self, process: Process, wire: Wire) -> None:
         self._process = process
         self._wire = wire
-        self._window: Segment | None = None
+        self._window: mmap.mmap | None = None
         self._header: Header | None = None
         self._half = 0  # bytes of each half of the window, which are filled by turns
         self._given = 0
         self.assigned: deque[Assigned] = deque()
-        self.is_proven = False  # whether it has ever answered
 
     def fileno(self) -> int:
         """For those who wait for an answer."""
@@ -66,17 +66,19 @@ class Worker:
         assert self._window is not None
         self._given += 1
         base = HEADER + self._half * (self._given % AHEAD)
-        load.fill(self._window.memory, base)
+        load.fill(self._window, base)
         self._wire.send(("parcel", self._given, base, parcel))
         self.assigned.append(Assigned(piece, load, self._given, base))
 
     def _widen(self, size: int) -> None:
         """Give it a window whose halves hold so much; memory is taken only where something is put."""
-        self._close_window()
         self._half = -(-max(2 * size, KEPT // AHEAD - HEADER) // HEADER) * HEADER
-        self._window = make_segment(HEADER + AHEAD * self._half)
-        self._header = Header(self._window.memory)
-        self._wire.send(("window", HEADER + AHEAD * self._half), (self._window.descriptor,))
+        segment = make_segment(HEADER + AHEAD * self._half)
+        self._window, self._header = segment.memory, Header(segment.memory)
+        try:
+            self._wire.send(("window", HEADER + AHEAD * self._half), (segment.descriptor,))
+        finally:
+            segment.close()
 
     def answer(self) -> tuple[Assigned, Any]:
         """Wait for what it says of the piece that was assigned first.
@@ -87,13 +89,12 @@ class Worker:
             If it has ended.
         """
         answer, _ = self._wire.receive()
-        self.is_proven = True
         return self.assigned.popleft(), answer
 
     def take_out(self, done: Assigned) -> None:
         """Put what it has written for a piece where it belongs."""
         assert self._window is not None
-        done.load.take(self._window.memory, done.base)
+        done.load.take(self._window, done.base)
 
     def stop(self) -> None:
         """Ask it to leave out what it has not done yet."""
@@ -114,7 +115,7 @@ class Worker:
         keeps = self._window is None or HEADER + AHEAD * self._half <= KEPT
         self._wire.send(("end", keeps))
         if not keeps:
-            self._close_window()
+            self._drop_window()
 
     def cleared_up(self) -> BaseException | None:
         """Wait until it has; what went wrong with it.
@@ -171,11 +172,9 @@ class Worker:
     def close(self) -> None:
         """Let go of it: it ends by itself when nobody is at the other end."""
         self._wire.close()
-        self._close_window()
+        self._drop_window()
 
-    def _close_window(self) -> None:
-        if self._window is not None:
-            self._window.close()
+    def _drop_window(self) -> None:
         self._window = self._header = None
         self._half = 0
 
