@@ -54,6 +54,7 @@ from .pickling import UnpickleRequest
 from .sharing import shared, shared_empty
 from .submitting import CallFuture
 from .threadpools import register_threadpoolctl
+from .timelines import Span, Trace, TracedCall, trace
 
 __version__ = "0.1.0"
 
@@ -71,6 +72,9 @@ __all__ = [
     "Options",
     "PrototypeError",
     "PyffiparError",
+    "Span",
+    "Trace",
+    "TracedCall",
     "UnpickleError",
     "UnpickleRequest",
     "all",
@@ -103,5 +107,6 @@ __all__ = [
     "shared_empty",
     "std",
     "sum",
+    "trace",
     "var",
 ]

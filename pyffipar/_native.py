@@ -22,7 +22,7 @@ from . import forking
 from .errors import NativeLibraryError
 from .kinds import Kind
 
-ABI_VERSION = 1  # PYFFIPAR_ABI_VERSION of the header this file mirrors
+ABI_VERSION = 2  # PYFFIPAR_ABI_VERSION of the header this file mirrors
 LIBRARY_VARIABLE = "PYFFIPAR_LIBRARY"  # path of a library to load in place of the installed one: sanitizers, debugging
 WAIT_FOREVER = 2**63 - 1  # INT64_MAX as slice_ns: never PENDING
 
@@ -153,6 +153,21 @@ class FailureRecord(ctypes.Structure):
     )
 
 
+class Span(ctypes.Structure):
+    """What one thread did in one go (``pyffipar_span``)."""
+
+    __slots__ = ()
+    _fields_ = (
+        ("first", c_int64),
+        ("last", c_int64),
+        ("worker", c_int64),
+        ("thread", c_int64),
+        ("begin", c_int64),
+        ("end", c_int64),
+        ("cpu", c_int64),
+    )
+
+
 class Job(ctypes.Structure):
     """Every call of one function over one set of arrays (``pyffipar_job``)."""
 
@@ -172,7 +187,10 @@ class Job(ctypes.Structure):
         ("expected", c_int64),
         ("failures", POINTER(FailureRecord)),
         ("max_failures", c_int64),
+        ("spans", POINTER(Span)),
+        ("max_spans", c_int64),
         ("failure_count", c_int64),
+        ("span_count", c_int64),
         ("calls_done", c_int64),
         ("workers", c_int64),
         ("state", c_void_p),
@@ -231,6 +249,7 @@ STRUCTS: dict[str, type[ctypes.Structure | ctypes.Union]] = {
     "pyffipar_value": Value,
     "pyffipar_argument": Argument,
     "pyffipar_failure": FailureRecord,
+    "pyffipar_span": Span,
     "pyffipar_job": Job,
 }
 ENUMS: tuple[type[IntEnum | IntFlag], ...] = (Status, Type, Kind, Boundary, Flag, Reason)

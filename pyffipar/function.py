@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
-from . import pickling
+from . import pickling, tracing
 from .binding import bind
 from .companions import Companions, initialise, needed_symbols
 from .describing import OnInstances, describe, signature
@@ -71,6 +71,9 @@ class Function:
 
     def __call__(self, *arguments: Any, **keywords: Any) -> Any:
         """Call the function on all of its data; see the declaration for what it takes."""
+        if tracing.active:
+            with tracing.entering():
+                return self._call(arguments, keywords, self._options())
         return self._call(arguments, keywords, self._options())
 
     def prepare(self, *arguments: Any, **keywords: Any) -> Callable[[], Any]:

@@ -9,7 +9,7 @@ What is made anew for every call, however small, is a named tuple: frozen datacl
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any, NamedTuple
 
@@ -71,6 +71,12 @@ class Argument:
     read: bool = False
     written: bool = False
     per_call: bool = False
+
+    def without_memory(self) -> Argument:
+        """The same with an array that is nothing but shape and dtype: to outlive a call, and still tell sizes."""
+        if self.array is None:
+            return self
+        return replace(self, array=np.broadcast_to(np.zeros((), self.array.dtype), self.array.shape))
 
 
 class Merge(NamedTuple):

@@ -198,9 +198,9 @@ class _New(NamedTuple):
 def _without_arrays(plan: Plan) -> Plan:
     """The plan less the arrays of the call it was made for: a template must not keep them alive."""
     nothing = np.empty(0)
-    arguments = tuple(a if a.array is None or a.per_call else replace(a, array=None) for a in plan.arguments)
+    arguments = tuple(argument if argument.per_call else argument.without_memory() for argument in plan.arguments)
     returned = plan.returned
     if returned is not None and not returned.per_call:
-        returned = replace(returned, array=None)
+        returned = returned.without_memory()
     merges = tuple(merge._replace(into=nothing, operands=None) for merge in plan.outcome.merges)
     return replace(plan, arguments=arguments, returned=returned, outcome=Outcome(merges, ()))

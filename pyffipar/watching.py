@@ -9,6 +9,7 @@ from collections.abc import Callable
 from concurrent.futures import CancelledError
 from typing import Any, Protocol
 
+from . import tracing
 from .errors import MissingExtraError
 from .forking import in_child
 from .handles import keep_for_ever
@@ -51,11 +52,16 @@ class Watch:
         True draws a bar with tqdm; a callable gets the calls done and the calls in all.
     stop : Flag, optional
         Set by whoever wants the call to end early.
+
+    Attributes
+    ----------
+    recorder : Recorder or None
+        Where the call's executor writes down what it does, while a trace is on.
     """
 
     __slots__ = (
         "_deadline", "_dropped", "_name", "_plan", "_progress", "_shield", "_slice", "_stop", "_thread", "_timeout",
-        "_trail",
+        "_trail", "recorder",
     )  # fmt: skip
 
     def __init__(
@@ -76,6 +82,7 @@ class Watch:
         self._thread = threading.get_ident()
         self._trail: Trail | None = None
         self._slice = SLICE
+        self.recorder = tracing.record(plan) if tracing.active else None
         if plan.calls >= MANY:
             self._follow()
 
@@ -113,6 +120,8 @@ class Watch:
         finally:
             if self._shield is not None:
                 self._shield.end()
+            if self.recorder is not None:
+                self.recorder.close()
 
     def hold_signals(self) -> None:
         """From now on what signals ask for is done by `look` and at the end: Ctrl-C ends no waiting for workers."""
@@ -188,6 +197,7 @@ class Part:
         self._before = before
         self.hold_signals = whole.hold_signals
         self.patience = whole.patience
+        self.recorder = whole.recorder and whole.recorder.part(before)
 
     def look(self, done: int) -> None:
         """As `Watch.look`."""

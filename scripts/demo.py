@@ -29,7 +29,7 @@ import pyffipar as pf
 Array = np.ndarray[Any, np.dtype[Any]]
 
 MIB = 1 << 20
-EXECUTORS = ("serial", "threads", "native")  # the first is the oracle
+EXECUTORS = ("serial", "threads", "processes", "native")  # the first is the oracle
 
 ZLIB = """
     uLong crc32_combine(uLong crc1, uLong crc2, long len2);

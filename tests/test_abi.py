@@ -80,7 +80,7 @@ def test_mirror_matches_the_header(cc: str, tmp_path: Path) -> None:
         ("    int32_t reason;", "    int64_t reason;"),
         ("    char text[232];", "    char text[240];"),
         ("PYFFIPAR_LINEAR = 2", "PYFFIPAR_LINEAR = 9"),
-        ("PYFFIPAR_ABI_VERSION 1", "PYFFIPAR_ABI_VERSION 2"),
+        ("PYFFIPAR_ABI_VERSION 2", "PYFFIPAR_ABI_VERSION 3"),
     ],
 )
 def test_drift_is_noticed(cc: str, tmp_path: Path, old: str, new: str) -> None:

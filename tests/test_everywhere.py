@@ -63,11 +63,10 @@ def loky() -> Iterator[Executor]:
 def dask() -> Iterator[Executor]:
     import distributed
 
-    distributed_: Any = distributed  # has no annotations
-
+    clusters: Any = distributed  # has no annotations
     with (
-        distributed_.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster,
-        distributed_.Client(cluster) as client,
+        clusters.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster,
+        clusters.Client(cluster) as client,
     ):
         yield client.get_executor()
 

@@ -220,18 +220,22 @@ def test_other_pools_that_break_say_so_too(library: pf.Library, kind: str) -> No
 
 def call_inside(function: Any, x: Array) -> float:
     """What a task of a dask cluster does that has the cluster make a call."""
-    from distributed import get_client
+    import distributed
 
-    return float(function.options(executor=get_client().get_executor())(x))
+    clusters: Any = distributed  # as above
+    return float(function.options(executor=clusters.get_client().get_executor())(x))
 
 
 @pytest.mark.parametrize("processes", [False, True])
 def test_the_only_worker_of_a_cluster_may_make_a_call_by_that_cluster(library: pf.Library, *, processes: bool) -> None:
-    from distributed import Client, LocalCluster
+    import distributed
 
+    clusters: Any = distributed  # as above
     with (
-        LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=None, processes=processes) as cluster,
-        Client(cluster) as client,
+        clusters.LocalCluster(
+            n_workers=1, threads_per_worker=1, dashboard_address=None, processes=processes
+        ) as cluster,
+        clusters.Client(cluster) as client,
     ):
         x = np.arange(5000.0)
         assert client.submit(call_inside, library.total, x).result(timeout=60) == x.sum()

@@ -280,6 +280,16 @@ def test_a_function_that_only_this_process_has_is_refused(library: pf.Library) -
         bare([1.0, 2.0])
 
 
+def test_a_cpp_exception_is_an_error_with_its_words() -> None:
+    source = (
+        '#include <stdexcept>\nextern "C" double odd(double x) { if (x > 3) throw std::range_error("odd"); return x; }'
+    )
+    odd = pf.compile(source, "double odd(double x);", language="c++").odd
+    assert odd(np.arange(4.0)).tolist() == [0, 1, 2, 3]
+    with pytest.raises(pf.ChunkError, match=r"^odd at \(4,\) threw a C\+\+ exception: odd$"):
+        odd.options(threads=1)(np.arange(5.0))
+
+
 def test_many_calls_at_once_do_not_outnumber_the_workers(library: pf.Library) -> None:
     futures = [library.process.submit(np.zeros(300)) for _ in range(8)]
     everybody = {process for future in futures for process in future.result(timeout=60).tolist()}

@@ -20,7 +20,7 @@ extern "C" {
 
 /* Raised whenever a struct, an enum or a signature below changes; compared when the Python half loads the
  * library. */
-#define PYFFIPAR_ABI_VERSION 1
+#define PYFFIPAR_ABI_VERSION 2
 
 typedef enum pyffipar_status {
     PYFFIPAR_DONE = 0,      /* the call did what it was asked to */
@@ -156,6 +156,17 @@ typedef enum pyffipar_reason {
 /* A foreign function prepared for calling: address, signature, and what was learnt of its speed. */
 typedef struct pyffipar_function pyffipar_function;
 
+/* What one thread did in one go: calls that it had claimed together. */
+typedef struct pyffipar_span {
+    int64_t first;  /* number of its first call */
+    int64_t last;   /* one past the last that ended, be it by failing */
+    int64_t worker; /* which of the job's participants it was; 0 is the caller */
+    int64_t thread; /* the system's number of the thread */
+    int64_t begin;  /* nanoseconds, by CLOCK_MONOTONIC (macOS: CLOCK_UPTIME_RAW) */
+    int64_t end;
+    int64_t cpu; /* nanoseconds in which the thread had a CPU; 0 where the system does not tell */
+} pyffipar_span;
+
 /* A job: every call of one function over one set of arrays. The caller fills it, owns it and everything it
  * points to, and keeps all of it alive and unmoved until the job has ended (any status but PENDING). */
 typedef struct pyffipar_job {
@@ -174,8 +185,11 @@ typedef struct pyffipar_job {
     int64_t expected;
     pyffipar_failure *failures; /* room for max_failures of them; beyond that they are counted, not kept */
     int64_t max_failures;
+    pyffipar_span *spans; /* room for max_spans of them, in no order, or NULL: then nothing is noted */
+    int64_t max_spans;    /* beyond that they are counted, not kept; there are never more than calls */
     /* Written by the library. */
     int64_t failure_count;
+    int64_t span_count; /* as of the last return of run or resume; complete at the end */
     int64_t
         calls_done;  /* foreign calls that ended, as of the last return of run or resume; exact at the end */
     int64_t workers; /* threads that took part, the caller included */

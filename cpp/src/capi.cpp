@@ -25,7 +25,8 @@ std::string describe_build() {
     const std::string compiler = "unknown compiler";
 #endif
     return "pyffipar " PYFFIPAR_VERSION ", ABI " + std::to_string(PYFFIPAR_ABI_VERSION) + ", " + compiler +
-           ", " PYFFIPAR_BUILD_TYPE ", libffi " PYFFIPAR_FFI_VERSION ", register call " +
+           ", " PYFFIPAR_BUILD_TYPE ", libffi " PYFFIPAR_FFI_VERSION " " PYFFIPAR_FFI_LINKAGE
+           ", register call " +
            argument_registers.name + ", sanitizer " + (sanitizer.empty() ? "none" : sanitizer);
 }
 

@@ -5,6 +5,9 @@
 #include <cstdint>
 #include <limits>
 
+#if defined(__APPLE__)
+#include <time.h>
+#endif
 #if defined(__x86_64__) || defined(_M_X64) || defined(__i386__)
 #include <immintrin.h>
 #endif
@@ -17,6 +20,16 @@ constexpr nanoseconds never = std::numeric_limits<nanoseconds>::max();
 inline nanoseconds now() noexcept {
     using namespace std::chrono;
     return duration_cast<std::chrono::nanoseconds>(steady_clock::now().time_since_epoch()).count();
+}
+
+// The time by the clock that Python's time.monotonic_ns() reads: what both halves note goes together.
+inline nanoseconds timestamp() noexcept {
+#if defined(__APPLE__)
+    return static_cast<nanoseconds>(
+        clock_gettime_nsec_np(CLOCK_UPTIME_RAW)); // std::chrono's counts sleep, too
+#else
+    return now();
+#endif
 }
 
 // When `span` will be over; `never` stays never.

@@ -17,6 +17,7 @@
 
 #include "gate.hpp"
 #include "status.hpp"
+#include "thread.hpp"
 
 namespace pyffipar {
 namespace {
@@ -57,6 +58,7 @@ running_job::running_job(pyffipar_job &job, std::int64_t calls)
       threads_(allowed_threads(plan_)), execution_(*this, request_of()) {
     make_members();
     job.failure_count = 0;
+    job.span_count = 0;
     job.calls_done = 0;
     job.workers = 0;
 }
@@ -89,12 +91,37 @@ void running_job::remember_cost() noexcept {
 }
 
 bool running_job::run_tasks(std::int64_t first, std::int64_t last, std::int64_t participant) noexcept {
+    if (job_.spans != nullptr) {
+        return run_noted(first, last, participant);
+    }
+    std::int64_t ended = 0;
+    return work_through(first, last, participant, ended);
+}
+
+bool running_job::run_noted(std::int64_t first, std::int64_t last, std::int64_t participant) noexcept {
+    const std::int64_t call = plan_.tasks.first(first);
+    std::int64_t ended = 0;
+    const nanoseconds begin = timestamp();
+    const nanoseconds cpu = thread_cpu_time();
+    const bool is_good = work_through(first, last, participant, ended);
+    const nanoseconds spent = thread_cpu_time() - cpu;
+    const nanoseconds end = timestamp();
+    // Who waits for the job sees the span, as it sees all else that was written.
+    const std::int64_t place = spans_noted_.fetch_add(1, std::memory_order_relaxed);
+    if (place < job_.max_spans) {
+        job_.spans[place] =
+            pyffipar_span{call, call + ended, participant, thread_number(), begin, end, spent};
+    }
+    return is_good;
+}
+
+bool running_job::work_through(std::int64_t first, std::int64_t last, std::int64_t participant,
+                               std::int64_t &ended) noexcept {
     const in_call_scope inside;
     member &self = members_[participant];
     if (!self.frame.is_prepared()) {
         self.frame.prepare(participant);
     }
-    std::int64_t ended = 0;
     const bool is_good = run_calls(self.frame, plan_.tasks.first(first), plan_.tasks.last(last - 1), ended);
     const std::int64_t before = self.calls_ended.load(std::memory_order_relaxed);
     self.calls_ended.store(before + ended, std::memory_order_relaxed); // nobody else writes it
@@ -161,6 +188,7 @@ std::int64_t running_job::count_ended() const noexcept {
 pyffipar_status running_job::advance(nanoseconds slice) {
     const bool has_ended = execution_.advance(after(slice));
     job_.calls_done = count_ended();
+    job_.span_count = spans_noted_.load(std::memory_order_relaxed);
     job_.workers = execution_.participants();
     if (!has_ended) {
         return PYFFIPAR_PENDING;
@@ -245,7 +273,7 @@ pyffipar_status run(pyffipar_job &job, nanoseconds slice) {
     }
     const std::int64_t calls = validate(job);
     if (calls == 0) {
-        job.failure_count = job.calls_done = job.workers = 0;
+        job.failure_count = job.span_count = job.calls_done = job.workers = 0;
         return PYFFIPAR_DONE;
     }
     return advance(job, std::make_unique<running_job>(job, calls), slice);

@@ -37,6 +37,9 @@ class running_job final : public work {
     };
 
     void make_members();
+    bool run_noted(std::int64_t first, std::int64_t last, std::int64_t participant) noexcept;
+    bool work_through(std::int64_t first, std::int64_t last, std::int64_t participant,
+                      std::int64_t &ended) noexcept;
     bool run_calls(worker_frame &frame, std::int64_t first, std::int64_t last, std::int64_t &ended) noexcept;
     void record(std::int64_t call, const worker_frame &frame, pyffipar_reason reason,
                 const char *text) noexcept;
@@ -50,6 +53,7 @@ class running_job final : public work {
     const job_plan plan_;
     const run_function loop_;
     const std::int64_t threads_;
+    std::atomic<std::int64_t> spans_noted_{0};
     member *members_ = nullptr;
     std::mutex failures_mutex_;
     execution execution_;

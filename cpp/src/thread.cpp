@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <ctime>
 #include <string>
 #include <thread>
 
@@ -18,6 +19,11 @@
 
 #include <memory>
 #include <new>
+#endif
+
+#if defined(__linux__)
+#include <sys/syscall.h>
+#include <unistd.h>
 #endif
 
 namespace pyffipar {
@@ -128,6 +134,28 @@ void set_stack_size(std::int64_t bytes) {
                       " bytes, wanted 0 or between 64 KiB and 16 GiB");
     }
     stack_size.store(bytes, std::memory_order_relaxed);
+}
+
+std::int64_t thread_number() noexcept {
+#if defined(__linux__)
+    return syscall(SYS_gettid); // glibc has gettid() only since 2.30
+#elif defined(__APPLE__)
+    std::uint64_t number = 0;
+    pthread_threadid_np(nullptr, &number);
+    return static_cast<std::int64_t>(number);
+#else
+    return 0;
+#endif
+}
+
+std::int64_t thread_cpu_time() noexcept {
+#if defined(CLOCK_THREAD_CPUTIME_ID)
+    timespec spent{};
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &spent);
+    return std::int64_t{spent.tv_sec} * 1'000'000'000 + spent.tv_nsec;
+#else
+    return 0;
+#endif
 }
 
 int usable_cores() noexcept {

@@ -14,6 +14,7 @@ from ..parcels import check_portable, make_order, make_parcel, reduced, written_
 from ..pieces import Piece
 from ..plan import Plan
 from ..symbols import Symbol
+from ..tracing import running
 from ..watching import Watch
 from . import pools, remote
 from .base import Run, chunk_error, piece_failure
@@ -55,7 +56,8 @@ class Futures:
         if pools.is_inside(self._pool):  # this is one of the workers, and must not wait for others
             run_alone(run)
         else:
-            _Errand(run, self._pool).run()
+            with running(run.watch.recorder, type(self._pool).__name__, run.threads):
+                _Errand(run, self._pool).run()
 
     def _run_here(self, run: Run) -> None:
         """By the pool's threads as far as they are free, and the calling one."""
@@ -66,7 +68,7 @@ class Futures:
             return True
 
         try:
-            work_together(run, begin)
+            work_together(run, begin, type(self._pool).__name__)
         finally:
             for future in futures:
                 future.cancel()  # who has not begun has nothing to do any more
@@ -137,6 +139,8 @@ class _Errand:
         else:
             for (_, array), written in zip(written_arrays(piece.plan), result.written, strict=True):
                 np.copyto(reduced(array), written)
+            if (recorder := self._run.watch.recorder) is not None and result.report.effort is not None:
+                recorder.note_elsewhere(piece.first, piece.first + piece.plan.calls, result.report.effort)
             self._done += piece.plan.calls
             self._portions.learn(piece.plan.calls, result.report.seconds)
             return

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import CancelledError
-from ctypes import byref, c_int32, c_int64, c_void_p
+from ctypes import POINTER, byref, c_int32, c_int64, c_void_p
 from functools import cache
 from typing import Any, NoReturn
 
-from .. import _native
+import numpy as np
+
+from .. import _native, tracing
 from ..addresses import address_of
 from ..clauses import Status
 from ..errors import Failure
@@ -17,7 +19,8 @@ from ..kinds import Kind
 from ..plan import Argument, Plan
 from ..scalars import POINTER_CODE, Scalar, element_code
 from ..symbols import Symbol
-from ..threadpools import allow_threads
+from ..threadpools import allow_threads, in_call, limited
+from ..tracing import WIDTH, Recorder
 from ..watching import SLICE, Watch
 from .base import Array, Run, bad_status, chunk_error
 
@@ -26,6 +29,7 @@ _BOUNDARIES = {"constant": "FILL"}  # where the language and the library name a 
 CALL_PATH = _native.CallPath.CHEAPEST  # how foreign calls are made; tests try the others
 AT_ONCE = int(SLICE * 1e9)  # ns
 MAX_FAILURES = 16  # kept in full; after the first one tasks not begun are dropped, so there are rarely more
+MOST_SPANS = 1 << 20  # of a call that is traced: more than that nobody can look at
 
 
 class Native:
@@ -87,7 +91,8 @@ class Job:
         """Run to the end, looking after signals on the way; when this returns or raises no call is running."""
         for target, name in self._handles:
             target.base = address_of(run.handles[name])
-        status = self._run(run.watch)
+        recorder = run.watch.recorder
+        status = self._run(run.watch) if recorder is None else self._run_recorded(run, recorder)
         if status != _native.Status.DONE:
             self._fail(run, status)
 
@@ -96,6 +101,8 @@ class Job:
 
         Most calls are over by then, and looking after them takes longer than the small ones do.
         """
+        if tracing.active:
+            return False  # to be recorded it has to be looked after
         return bool(self._library.pyffipar_run(self._reference, AT_ONCE) == _native.Status.DONE)
 
     def leave(self) -> None:
@@ -133,6 +140,18 @@ class Job:
                 self._drain(watch.hold_signals)
         watch.finished(job.calls_done)
         return status
+
+    def _run_recorded(self, run: Run, recorder: Recorder) -> int:
+        """As `_run`, and keep when which thread did what."""
+        rows = np.empty((min(self._plan.calls, MOST_SPANS), WIDTH), np.int64)
+        job = self._job
+        job.spans, job.max_spans, job.span_count = rows.ctypes.data_as(POINTER(_native.Span)), len(rows), 0
+        try:
+            with recorder.running("native", 1 if in_call() else limited(run.threads)):
+                return self._run(run.watch)
+        finally:
+            job.spans = None
+            recorder.add(rows[: job.span_count], job.span_count)
 
     def _drain(self, hold_signals: Callable[[], None]) -> None:
         """Drop what has not begun and wait for what runs, whatever interrupts the waiting: the arrays are in use."""

@@ -15,6 +15,7 @@ from ..plan import Plan
 from ..sharing import Segment, Sources, make_segment
 from ..symbols import Symbol
 from ..threadpools import limited
+from ..tracing import running
 from ..watching import Watch
 from .base import Run, chunk_error, piece_failure
 from .placing import Files, Load
@@ -50,7 +51,9 @@ class Processes:
             run_alone(run)
             return
         with Sources() as sources:
-            _Campaign(run, sources, pool()).run()
+            campaign = _Campaign(run, sources, pool())
+            with running(run.watch.recorder, "processes", campaign.most):
+                campaign.run()
 
 
 class _Campaign:
@@ -63,8 +66,8 @@ class _Campaign:
         self._name = plan.contract.prototype.name
         self._files = Files(plan, sources)
         self._given = frozenset(result.name for result in plan.outcome.results if result.given)
-        self._most = min(limited(run.threads), plan.tasks)
-        self._portions = Portions(plan, self._most, SECONDS, SIZE)
+        self.most = min(limited(run.threads), plan.tasks)
+        self._portions = Portions(plan, self.most, SECONDS, SIZE)
         self._crew: list[Worker] = []
         self._selector = selectors.DefaultSelector()
         self._done = 0  # calls
@@ -102,7 +105,7 @@ class _Campaign:
     def _hire(self, wanted: int) -> None:
         """Take so many more workers, at least one if there is none."""
         look = None if self._crew else self._look
-        for worker in self._pool.take(wanted, self._most, look):
+        for worker in self._pool.take(wanted, self.most, look):
             self._crew.append(worker)
             self._selector.register(worker, selectors.EVENT_READ)
             descriptors = list(self._files.descriptors)
@@ -115,7 +118,7 @@ class _Campaign:
 
     def _is_worth_more(self) -> bool:
         late = time.monotonic() - self._begin > HESITATION
-        return late and len(self._crew) < self._most and self._portions.is_left()
+        return late and len(self._crew) < self.most and self._portions.is_left()
 
     def _leave_to_others(self) -> None:
         """Give one worker back if other calls have none."""
@@ -130,7 +133,7 @@ class _Campaign:
     def _feed(self) -> bool:
         """Give everybody something to do; whether anybody has."""
         if self._is_worth_more():
-            self._hire(self._most - len(self._crew))
+            self._hire(self.most - len(self._crew))
         spared = self._crew[-1] if self._pool.waiting and len(self._crew) > 1 else None
         for depth in range(1, self._portions.ahead() + 1):
             for worker in list(self._crew):
@@ -168,7 +171,7 @@ class _Campaign:
     def _look_after(self) -> None:
         """Wait for answers, but not longer than until the next look."""
         patience = self._run.watch.patience()
-        if len(self._crew) == 1 < self._most and self._portions.is_left():
+        if len(self._crew) == 1 < self.most and self._portions.is_left():
             patience = min(patience, HESITATION)
         ready = self._selector.select(patience)
         for key, _ in ready:
@@ -191,7 +194,9 @@ class _Campaign:
             self._failures += [assigned.piece.in_whole(failure) for failure in answer.failures]
         elif not answer.dropped:
             worker.take_out(assigned)
-            calls = assigned.piece.plan.calls
+            calls, first = assigned.piece.plan.calls, assigned.piece.first
+            if (recorder := self._run.watch.recorder) is not None and answer.effort is not None:
+                recorder.note_elsewhere(first, first + calls, answer.effort)
             self._done += calls
             self._portions.learn(calls, answer.seconds)
             return

@@ -17,6 +17,7 @@ from ..nesting import inside
 from ..plan import Argument, Plan
 from ..scalars import Scalar
 from ..symbols import Symbol
+from ..tracing import moment, running
 from ..watching import Watch
 from .base import Array, Run, bad_status, chunk_error
 
@@ -36,14 +37,28 @@ class Serial:
 
     def run(self, run: Run) -> None:
         """Make every call; the number of threads is of no use here."""
+        plan, recorder = run.plan, run.watch.recorder
         caller = Caller(run)
-        for number in range(run.plan.calls):
+        with running(recorder, "serial", 1):
+            for first in range(0, plan.calls, plan.grain):
+                begun = None if recorder is None else moment()
+                failure, last = self._run_task(run, caller, first)
+                if recorder is not None and begun is not None:
+                    recorder.note(first, last, 0, begun)
+                if failure is not None:
+                    run.watch.finished(last)  # a callback's exception is why the call failed
+                    raise chunk_error(run, (failure,))
+        run.watch.finished(plan.calls)
+
+    def _run_task(self, run: Run, caller: Caller, first: int) -> tuple[Failure | None, int]:
+        """Make the calls of one task up to the first that fails; that failure, and one past the last call."""
+        last = min(first + run.plan.grain, run.plan.calls)
+        for number in range(first, last):
             run.watch.look(number)
             failure = caller.call(number, worker=0)
             if failure is not None:
-                run.watch.finished(number + 1)  # a callback's exception is why the call failed
-                raise chunk_error(run, (failure,))
-        run.watch.finished(run.plan.calls)
+                return failure, number + 1
+        return None, last
 
 
 class Caller:

@@ -9,7 +9,6 @@ import signal
 import socket
 import sys
 import threading
-import time
 from collections.abc import Callable
 from concurrent.futures import CancelledError
 from contextlib import ExitStack
@@ -25,6 +24,7 @@ from ..nesting import employ
 from ..options import set_options
 from ..parcels import Mould, Order, Parcel, open_parcel, over
 from ..plan import Plan
+from ..tracing import Effort, effort, moment
 from ..watching import Watch
 from .base import Executor, Run
 from .native import Native
@@ -46,11 +46,14 @@ class Report(NamedTuple):
         What its calls took.
     dropped : bool
         Whether calls were left out, because that was asked for.
+    effort : Effort or None
+        For a trace: who made its calls and when, if all were made.
     """
 
     failures: tuple[Failure, ...] = ()
     seconds: float = 0.0
     dropped: bool = False
+    effort: Effort | None = None
 
 
 def local_executor() -> Executor:
@@ -66,12 +69,13 @@ def make_calls(order: Order, plan: Plan, handles: dict[str, Array], watch: Watch
     """Make the calls of a piece in this thread; what fails is told, not raised."""
     foreign = order.foreign
     run = Run(plan, foreign.symbol, 1, handles, foreign.describe, watch)
-    begin = time.perf_counter()
+    begun = moment()
     try:
         local_executor().run(run)
     except ChunkError as error:
         return Report(error.failures)
-    return Report((), time.perf_counter() - begin)
+    taken = effort(begun)
+    return Report((), (taken.end - taken.begin) * 1e-9, effort=taken)
 
 
 def run_alone(run: Run) -> None:

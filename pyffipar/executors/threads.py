@@ -12,6 +12,7 @@ from ..plan import Plan
 from ..starting import start_thread
 from ..symbols import Symbol
 from ..threadpools import in_call, limited
+from ..tracing import moment, running
 from ..watching import SLICE, Watch
 from .base import Run, chunk_error
 from .serial import Caller
@@ -38,10 +39,10 @@ class Threads:
                 return False
             return True
 
-        work_together(run, begin)
+        work_together(run, begin, "threads")
 
 
-def work_together(run: Run, begin: Callable[[Callable[[int], None], int], bool]) -> None:
+def work_together(run: Run, begin: Callable[[Callable[[int], None], int], bool], name: str) -> None:
     """Make every call in the calling thread and others.
 
     Parameters
@@ -49,17 +50,20 @@ def work_together(run: Run, begin: Callable[[Callable[[int], None], int], bool])
     run : Run
     begin : callable
         Has another thread do some work, which is given a worker's number; False if there is no further thread.
+    name : str
+        What a trace calls that.
     """
     threads = 1 if in_call() else limited(run.threads)
     team = _Team(run)
     run.watch.hold_signals()
-    try:
-        for worker in range(1, min(threads, run.plan.tasks)):
-            if not begin(team.work, worker):
-                break
-        team.work(0)
-    finally:
-        team.leave()
+    with running(run.watch.recorder, name, threads):
+        try:
+            for worker in range(1, min(threads, run.plan.tasks)):
+                if not begin(team.work, worker):
+                    break
+            team.work(0)
+        finally:
+            team.leave()
     team.report()
 
 
@@ -72,6 +76,7 @@ class _Team:
 
     def __init__(self, run: Run) -> None:
         self._run = run
+        self._recorder = run.watch.recorder
         self._caller = Caller(run)
         self._generation = forking.generation()
         self._claimed = 0
@@ -114,6 +119,7 @@ class _Team:
         if worker == 0:
             self._look(0)
         last = min(first + plan.grain, plan.calls)
+        begun = None if self._recorder is None else moment()
         for number in range(first, last):
             if self._is_stopped():
                 last = number
@@ -126,6 +132,8 @@ class _Team:
                 self._failures.append((number, failure))
                 last = number + 1
                 break
+        if self._recorder is not None and begun is not None and last > first:
+            self._recorder.note(first, last, worker, begun)
         self._check_generation()
         with self._lock:
             self._ended += last - first

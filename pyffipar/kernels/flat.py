@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from .. import forking
+from .. import forking, tracing
 from ..addresses import address_of
 from ..mappings import is_trailed
 from ..options import Options, current
@@ -59,7 +59,8 @@ class Flat:
 
     def __init__(self, family: str, dtype: np.dtype[Any], result: np.dtype[Any], arrays: int) -> None:
         self._family, self._dtype = family, dtype
-        self._single = direct.foreign(f"pyffipar_{family}_{suffix(dtype)}", result, arrays)
+        self._name = f"pyffipar_{family}_{suffix(dtype)}"
+        self._single = direct.foreign(self._name, result, arrays)
         self._function = kernel(family, dtype)
         self._result = result
         self._make = result.type
@@ -72,6 +73,9 @@ class Flat:
         """The result for contiguous arrays of the kernel's own dtype, of equal size and with at least one item."""
         size = arrays[0].size
         if is_one_chunk(size, self._item_bytes):
+            if tracing.active:
+                with tracing.alone(self._name, size * self._item_bytes):
+                    return self._make(self._single(size, *[address_of(array) for array in arrays]))
             return self._make(self._single(size, *[address_of(array) for array in arrays]))
         chosen = current()
         if self._merge is None or not _is_usual(chosen) or any(map(is_trailed, arrays)):

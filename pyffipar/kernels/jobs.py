@@ -47,8 +47,7 @@ class Job:
         assert isinstance(call, native.Job)  # it has calls to make
         self._call = call
         # a job that waits for its next call must not keep this one's arrays alive
-        arguments = tuple(replace(a, array=None) if a.array is not None else a for a in plan.arguments)
-        self._plan = replace(plan, arguments=arguments)
+        self._plan = replace(plan, arguments=tuple(argument.without_memory() for argument in plan.arguments))
         self._call.forget(self._plan)
         self._symbol = symbol
 
