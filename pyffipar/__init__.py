@@ -9,7 +9,6 @@ Examples
 array([5., 3.])
 """
 
-from . import compile_cache
 from .declaring import function
 from .errors import (
     ChunkError,
@@ -50,11 +49,12 @@ from .kernels import (
 from .library import Library, compile, load
 from .options import Options, options, set_options
 from .options import current as current_options
-from .pickling import UnpickleRequest
-from .sharing import shared, shared_empty
+from .sources import compile_cache
+from .sources.pickling import UnpickleRequest
 from .submitting import CallFuture
+from .system.sharing import shared, shared_empty
 from .threadpools import register_threadpoolctl
-from .timelines import Span, Trace, TracedCall, trace
+from .timelines.timeline import Span, Trace, TracedCall, trace
 
 __version__ = "0.1.0"
 

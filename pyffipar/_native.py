@@ -18,9 +18,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from . import forking
 from .errors import NativeLibraryError
 from .kinds import Kind
+from .system import forking
 
 ABI_VERSION = 2  # PYFFIPAR_ABI_VERSION of the header this file mirrors
 LIBRARY_VARIABLE = "PYFFIPAR_LIBRARY"  # path of a library to load in place of the installed one: sanitizers, debugging

@@ -6,15 +6,16 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from . import c_signatures, function_sources
-from .companions import initialise
 from .errors import PrototypeError
 from .function import Function, make_function
+from .language import c_signatures
+from .language.names import TypeNames
+from .language.prototype import Prototype, read_prototypes
 from .library import Library
-from .names import TypeNames
-from .origins import Origin, origin_of
-from .prototype import Prototype, read_prototypes
-from .symbols import Symbol, is_library, open_library
+from .plans.companions import initialise
+from .sources import function_sources
+from .sources.origins import Origin, origin_of
+from .sources.symbols import Symbol, is_library, open_library
 
 
 def function(

@@ -9,28 +9,28 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
-from . import pickling, tracing
-from .binding import bind
-from .companions import Companions, initialise, needed_symbols
-from .describing import OnInstances, describe, signature
+from .carrying import carry_out
 from .errors import LibraryError, PrototypeError, UnpickleError
 from .executors import Run, executor
-from .explaining import explain
-from .foreign import Foreign
-from .handles import pointed_to
-from .merging import finish, start
+from .language.prototype import Prototype, read_prototypes
 from .options import Options, checked, current
-from .origins import Origin
-from .plan import Outcome, Plan
-from .planning import make_plan
+from .plans.binding import bind
+from .plans.companions import Companions, initialise, needed_symbols
+from .plans.describing import OnInstances, describe, signature
+from .plans.explaining import explain
+from .plans.foreign import Foreign
+from .plans.handles import pointed_to
+from .plans.plan import Plan
+from .plans.planning import make_plan
+from .plans.roles import Contract, analyse
 from .preparing import Prepared, guard
-from .prototype import Prototype, read_prototypes
 from .recall import MOST_TEMPLATES, Key, Rebasable, Template, layout_key
-from .roles import Contract, analyse
+from .sources import pickling
+from .sources.origins import Origin
+from .sources.symbols import Symbol
 from .streaming import StandIns, Stream
 from .submitting import CallFuture, submit
-from .symbols import Symbol
-from .watching import Watch
+from .timelines import tracing
 
 
 class Function:
@@ -158,7 +158,8 @@ class Function:
         plan = self._plan(stand_ins.array(arguments), named)
         guards = guard(plan)
         run = Stream(plan, stand_ins, executor(chosen.executor), chosen.window)
-        results = self._carry_out(plan, plan.outcome, run, chosen, chosen.thread_count())
+        threads = chosen.thread_count()
+        results = carry_out(self._foreign, plan, plan.outcome, run, chosen=chosen, threads=threads)
         del guards
         stand_ins.write_merged(plan)
         return stand_ins.stored(results)
@@ -252,24 +253,26 @@ class Function:
             key = (threads, *key)
             known = self._templates.get(key)
             if known is not None:
-                repeated = known.repeat(arguments, keywords, partial(self._carry_out, chosen=chosen, threads=threads))
+                repeated = known.repeat(
+                    arguments, keywords, partial(carry_out, self._foreign, chosen=chosen, threads=threads)
+                )
                 if repeated is not None:
                     return repeated[0]
         if "dask.array" in sys.modules:
-            from . import lazy
+            from .lazy import arrays as lazy
 
             if lazy.is_asked(arguments, keywords):
                 return lazy.call(self._foreign, self._companions.functions, arguments, keywords)
         bound = bind(self._contract, arguments, keywords)
         plan = make_plan(self._contract, bound)
         guards = guard(plan)
-        carry_out: Any = executor(chosen.executor).prepare(plan, self._symbol, threads)
-        results = self._carry_out(plan, plan.outcome, carry_out, chosen, threads)
+        run: Any = executor(chosen.executor).prepare(plan, self._symbol, threads)
+        results = carry_out(self._foreign, plan, plan.outcome, run, chosen=chosen, threads=threads)
         del guards
-        if key is not None and isinstance(carry_out, Rebasable) and Template.fits(plan, bound):
+        if key is not None and isinstance(run, Rebasable) and Template.fits(plan, bound):
             if len(self._templates) >= MOST_TEMPLATES:
                 self._templates.clear()
-            self._templates[key] = Template(plan, carry_out)
+            self._templates[key] = Template(plan, run)
         return results
 
     def _prepared(self, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> Prepared:
@@ -279,36 +282,10 @@ class Function:
         threads = chosen.thread_count()
         lay_out = partial(executor(chosen.executor).prepare, plan, self._symbol, threads)
 
-        def carry_out(run: Callable[[Run], None], stop: threading.Event | None) -> Any:
-            return self._carry_out(plan, plan.outcome, run, chosen, threads, stop)
+        def call(run: Callable[[Run], None], stop: threading.Event | None) -> Any:
+            return carry_out(self._foreign, plan, plan.outcome, run, chosen=chosen, threads=threads, stop=stop)
 
-        return Prepared(self.__name__, lay_out, carry_out, guard(plan))
-
-    def _carry_out(
-        self,
-        plan: Plan,
-        outcome: Outcome,
-        run: Callable[[Run], None],
-        chosen: Options,
-        threads: int,
-        stop: threading.Event | None = None,
-    ) -> Any:
-        """Make the calls of a plan, and merge."""
-        start(plan)
-        companions = self._companions
-        with Watch(plan, chosen.timeout, chosen.progress, stop) as watch:
-            if not plan.handles or not executor(chosen.executor).is_here(watch):
-                run(Run(plan, self._symbol, threads, {}, self._describe, watch, self._foreign))
-                return finish(plan, outcome, companions.functions)
-            with companions.private_handles(plan, threads) as handles:
-                run(Run(plan, self._symbol, threads, handles, self._describe, watch, self._foreign))
-                companions.merge_handles(plan, handles)
-                return finish(plan, outcome, companions.functions)
-
-    def _describe(self, code: int) -> str:
-        """The library's own words for a status."""
-        status = self._contract.prototype.clauses.status
-        return self._companions.describe(status.describe if status else None, code)
+        return Prepared(self.__name__, lay_out, call, guard(plan))
 
 
 def make_function(

@@ -8,18 +8,18 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from . import pickling
-from .authoring import Names, declared_by_header, declared_by_source
-from .companions import initialise
-from .compiling import Paths, build, make_recipe
-from .drafts import Draft
 from .errors import PrototypeError
 from .function import Function, make_function
-from .names import TypeNames
-from .origins import Origin, SourceOrigin, origin_of
-from .prototype import Prototype, read_prototypes
+from .language.drafts import Draft
+from .language.names import TypeNames
+from .language.prototype import Prototype, read_prototypes
+from .plans.companions import initialise
+from .sources import pickling
+from .sources.authoring import Names, declared_by_header, declared_by_source
+from .sources.compiling import Paths, build, make_recipe
+from .sources.origins import Origin, SourceOrigin, origin_of
+from .sources.symbols import LibrarySource, OpenLibrary, open_library
 from .stubs import write_stub
-from .symbols import LibrarySource, OpenLibrary, open_library
 
 
 class Library:

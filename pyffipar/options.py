@@ -9,8 +9,8 @@ from dataclasses import dataclass, fields, replace
 from functools import cache
 from typing import Any, TypeAlias
 
-from . import nesting
-from .cpus import default_threads
+from .system import nesting
+from .system.cpus import default_threads
 
 UNPICKLE_VARIABLE = "PYFFIPAR_UNPICKLE"  # the process's guard until set_options gives one: for workers
 

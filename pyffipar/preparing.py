@@ -6,10 +6,10 @@ import threading
 from collections.abc import Callable
 from typing import Any, NoReturn
 
-from . import forking, nesting
 from .executors import Run
-from .overlaps import hold
-from .plan import Plan
+from .plans.plan import Plan
+from .system import forking, nesting
+from .system.overlaps import hold
 from .threadpools import in_call
 
 LaidOut = Callable[[Run], None]

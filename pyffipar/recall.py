@@ -14,17 +14,17 @@ from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 
-from .addresses import address_of
-from .adoption import adopt_scalar
-from .axes import NO_AXES
-from .binding import Bound
-from .clauses import Reduction
 from .executors import Run
 from .kinds import Kind
-from .mappings import LEAST_RELEASED
-from .overlaps import hold, reach
-from .plan import Outcome, Plan, Result
-from .roles import Contract
+from .language.clauses import Reduction
+from .plans.adoption import adopt_scalar
+from .plans.axes import NO_AXES
+from .plans.binding import Bound
+from .plans.plan import Outcome, Plan, Result
+from .plans.roles import Contract
+from .system.addresses import address_of
+from .system.mappings import is_large
+from .system.overlaps import hold, reach
 
 Array = np.ndarray[Any, np.dtype[Any]]
 Key = tuple[Any, ...]
@@ -110,7 +110,9 @@ class Template:
         )  # fmt: skip
         self._written = [r.name for r in self._results if r.given]
         self._written += [a.name for a in plan.arguments if a.written and a.read and not a.per_call]
-        self._reaches: dict[str, tuple[int, int]] = {}
+        self._arrays: tuple[str, ...] | None = None  # names of the arguments that are arrays, once they are known
+        # Arrays by number, one of them written, and between which distances the other overlaps it, in bytes.
+        self._apart: tuple[tuple[int, int, int, int], ...] = ()
         self._plan = _without_arrays(plan)
         job.forget(self._plan)
 
@@ -126,7 +128,7 @@ class Template:
         if plan.contract.joined or clauses.default or clauses.fixed:
             return False
         arrays = (argument.array for argument in plan.arguments)
-        if any(array is not None and array.nbytes >= LEAST_RELEASED for array in arrays):
+        if any(array is not None and is_large(array) for array in arrays):
             return False  # its pages may be a file's, which a watch over the very array lets go of
         return all(argument.kind in _REPEATABLE for argument in plan.arguments)
 
@@ -136,31 +138,37 @@ class Template:
         given.update(keywords)
         if "out" in given:  # a single array, says the key
             given[self._results[0].name] = given.pop("out")
-        arrays = {name: value for name, value in given.items() if type(value) is np.ndarray}
-        addresses = {name: address_of(array) for name, array in arrays.items()}
-        if self._collides(arrays, addresses) or not self._lock.acquire(blocking=False):
+        if self._arrays is None:
+            self._learn(given)
+        names = self._arrays or ()
+        arrays = [given[name] for name in names]
+        places = [address_of(array) for array in arrays]
+        for one, other, first, last in self._apart:
+            if first < places[other] - places[one] < last:
+                return None  # the long way knows what to do
+        if not self._lock.acquire(blocking=False):
             return None
-        guards = hold(arrays.values())
+        guards = hold(arrays)
         try:
-            return (carry_out(self._plan, self._fill(given, addresses), self._job),)
+            return (carry_out(self._plan, self._fill(given, dict(zip(names, places, strict=True))), self._job),)
         finally:
             del guards
             self._lock.release()
 
-    def _collides(self, arrays: Mapping[str, Array], addresses: Mapping[str, int]) -> bool:
-        """Whether an array that is written may share memory with another: the long way knows what to do then."""
-        if not self._written:
-            return False
-        if not self._reaches:  # the same for all arrays of one layout
-            self._reaches = {name: reach(array) for name, array in arrays.items()}
+    def _learn(self, given: Mapping[str, Any]) -> None:
+        """See which arguments are arrays, and which must not share memory: the same for all calls of a layout."""
+        arrays = {name: value for name, value in given.items() if type(value) is np.ndarray}
+        reaches = {name: reach(array) for name, array in arrays.items()}
+        names = tuple(arrays)
+        apart = []
         for name in self._written:
-            below, above = self._reaches[name]
-            first, last = addresses[name] + below, addresses[name] + above
-            for other, address in addresses.items():
-                below, above = self._reaches[other]
-                if first < address + above and address + below < last and other != name:
-                    return True
-        return False
+            below, above = reaches[name]
+            for number, other in enumerate(names):
+                if other != name:
+                    first, last = reaches[other]
+                    apart.append((names.index(name), number, below - last, above - first))
+        self._apart = tuple(apart)
+        self._arrays = names  # last: another thread takes this for all that there is to learn
 
     def _fill(self, given: dict[str, Any], addresses: dict[str, int]) -> Outcome:
         """Give the job this call's arrays and numbers, and say where its results will be."""

@@ -14,15 +14,25 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
-from .addresses import address_of
-from .clauses import LOCATORS
 from .errors import ChunkError
 from .executors import Executor, Run
 from .executors.base import chunk_error
-from .parcels import Mould, Order, Parcel, fresh, is_whole, make_order, make_parcel, open_parcel, reduced
-from .pieces import Piece, pieces
-from .plan import Argument, Outcome, Plan
-from .sharing import make_segment
+from .language.clauses import LOCATORS
+from .plans.parcels import (
+    Mould,
+    Order,
+    Parcel,
+    fresh,
+    is_whole,
+    make_order,
+    make_parcel,
+    open_parcel,
+    reduced,
+)
+from .plans.pieces import Piece, pieces
+from .plans.plan import Argument, Outcome, Plan
+from .system.addresses import address_of
+from .system.sharing import make_segment
 from .watching import Part
 
 Array = np.ndarray[Any, np.dtype[Any]]

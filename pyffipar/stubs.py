@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from .describing import Result, Taken, results, taken
-from .roles import Contract
+from .plans.describing import Result, Taken, results, taken
+from .plans.roles import Contract
 
 _HEAD = '''"""Types of the functions of {origin}, written by pyffipar.
 

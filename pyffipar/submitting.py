@@ -7,7 +7,7 @@ from collections.abc import Callable, Generator
 from concurrent.futures import CancelledError, Future
 from typing import Any, NoReturn
 
-from .starting import start_thread
+from .system.starting import start_thread
 
 
 class CallFuture(Future[Any]):

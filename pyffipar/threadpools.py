@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from . import _native
-from .cpus import default_threads
 from .errors import MissingExtraError
+from .system.cpus import default_threads
 
 _limits: list[int] = []  # the limit in force, if there is one
 

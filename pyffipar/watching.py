@@ -9,14 +9,14 @@ from collections.abc import Callable
 from concurrent.futures import CancelledError
 from typing import Any, Protocol
 
-from . import tracing
 from .errors import MissingExtraError
-from .forking import in_child
-from .handles import keep_for_ever
-from .interrupts import Shield
-from .mappings import EVERY, Trail
-from .plan import Plan
+from .plans.handles import keep_for_ever
+from .plans.plan import Plan
+from .system.forking import in_child
+from .system.interrupts import Shield
+from .system.mappings import EVERY, Trail, is_large
 from .threadpools import shut_down
+from .timelines import tracing
 
 # A call looks after signals, deadline and progress this often; a Ctrl-C waits so long at most, and for running chunks.
 SLICE = 0.05  # s
@@ -83,7 +83,7 @@ class Watch:
         self._trail: Trail | None = None
         self._slice = SLICE
         self.recorder = tracing.record(plan) if tracing.active else None
-        if plan.calls >= MANY:
+        if _may_pile_up(plan):
             self._follow()
 
     def _follow(self) -> None:
@@ -180,6 +180,18 @@ class Watch:
     def _show(self, done: int) -> None:
         if self._progress is not None:
             self._progress(done, self._plan.calls)
+
+
+def is_plain(plan: Plan) -> bool:
+    """Whether nothing of a plan needs looking after but signals and the interpreter's end."""
+    return not (plan.callbacks or plan.handles or _may_pile_up(plan))
+
+
+def _may_pile_up(plan: Plan) -> bool:
+    """Whether a plan's arrays are so large that a file's pages matter, if they lie in one."""
+    if plan.calls < MANY:
+        return False
+    return any(a is not None and a.array is not None and is_large(a.array) for a in (*plan.arguments, plan.returned))
 
 
 class Part:

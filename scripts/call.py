@@ -28,9 +28,9 @@ from calling.outputs import PRINTED, Outputs
 from calling.values import FORMS, UsageError, value_of
 
 import pyffipar as pf
+from pyffipar.language.parameters import Parameter
 from pyffipar.options import EXECUTORS
-from pyffipar.parameters import Parameter
-from pyffipar.plan import Plan
+from pyffipar.plans.plan import Plan
 
 FAILED, WRONG, LATE, INTERRUPTED, TERMINATED = 1, 2, 124, 130, 143
 

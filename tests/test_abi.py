@@ -11,7 +11,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pyffipar import _native, libraries, scalars
+from pyffipar import _native
+from pyffipar.language import scalars
+from pyffipar.sources import libraries
 
 HEADER = Path(__file__).parents[1] / "cpp" / "include" / "pyffipar.h"
 

@@ -13,9 +13,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pyffipar.adoption import adopt_input, adopt_output, adopt_scalar, is_scalar
-from pyffipar.prototype import read_prototypes
-from pyffipar.scalars import Scalar, scalar
+from pyffipar.language.prototype import read_prototypes
+from pyffipar.language.scalars import Scalar, scalar
+from pyffipar.plans.adoption import adopt_input, adopt_output, adopt_scalar, is_scalar
 
 Array = np.ndarray[Any, np.dtype[Any]]
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import pyffipar as pf
-from pyffipar.authoring import declared_by_header
+from pyffipar.sources.authoring import declared_by_header
 
 HEADER = """
 #include <stddef.h>

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import pyffipar as pf
-from pyffipar import compiling
+from pyffipar.sources import compiling
 
 SOURCE = r"""
 #include <stddef.h>

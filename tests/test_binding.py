@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pyffipar.binding import RETURNED, Bound, bind
-from pyffipar.prototype import read_prototypes
-from pyffipar.roles import analyse
+from pyffipar.language.prototype import read_prototypes
+from pyffipar.plans.binding import RETURNED, Bound, bind
+from pyffipar.plans.roles import analyse
 
 DOT = "double dot(size_t n, const double x[n], const double y[n]) reduction(+);"
 SCALE = "void scale(size_t n, double a, const double x[n], double y[n]) default(a = 2);"

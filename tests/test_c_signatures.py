@@ -12,7 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pyffipar.c_signatures import (
+from pyffipar.errors import PrototypeError
+from pyffipar.language.c_signatures import (
     UNKNOWN,
     CSignature,
     check,
@@ -21,10 +22,9 @@ from pyffipar.c_signatures import (
     has_python_objects,
     read_signature,
 )
-from pyffipar.errors import PrototypeError
-from pyffipar.introspection import numba_signature, of_cffi, of_ctypes, of_numba
-from pyffipar.names import TypeNames
-from pyffipar.prototype import Prototype, read_prototypes
+from pyffipar.language.names import TypeNames
+from pyffipar.language.prototype import Prototype, read_prototypes
+from pyffipar.sources.introspection import numba_signature, of_cffi, of_ctypes, of_numba
 
 numba: Any = importlib.import_module("numba")  # its own annotations cover only a part of it
 

@@ -6,10 +6,10 @@ from fractions import Fraction
 
 import pytest
 
-from pyffipar.clauses import Boundary, Clauses, ForeignCall, Private, Reduction, Status
 from pyffipar.errors import PrototypeError
+from pyffipar.language.clauses import Boundary, Clauses, ForeignCall, Private, Reduction, Status
+from pyffipar.language.prototype import read_prototypes
 from pyffipar.partition import Limits
-from pyffipar.prototype import read_prototypes
 
 HEAD = "int f(rng *r, int n, int a, const double x[n + 2], double y[n], double z[3]) "
 

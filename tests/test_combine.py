@@ -13,8 +13,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from pyffipar.clauses import OPERATORS
-from pyffipar.combine import accepts, fold_arrays, fold_values, identity, join, locate, starting_value
+from pyffipar.language.clauses import OPERATORS
+from pyffipar.plans.combine import (
+    accepts,
+    fold_arrays,
+    fold_values,
+    identity,
+    join,
+    locate,
+    starting_value,
+)
 
 Array = np.ndarray[Any, np.dtype[Any]]
 

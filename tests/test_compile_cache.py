@@ -15,10 +15,10 @@ from pathlib import Path
 import pytest
 
 import pyffipar as pf
-from pyffipar import compile_cache, compiling
-from pyffipar.compile_cache import CACHE_VARIABLE
-from pyffipar.compiling import Recipe, build, preprocess
 from pyffipar.errors import CompileError
+from pyffipar.sources import compile_cache, compiling
+from pyffipar.sources.compile_cache import CACHE_VARIABLE
+from pyffipar.sources.compiling import Recipe, build, preprocess
 
 SOURCE = "\n  int answer(void) { return 42; }\nint other(void) { return 1; }\n"
 AS_ROOT = hasattr(os, "geteuid") and os.geteuid() == 0

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from pyffipar import compilers
-from pyffipar.compilers import LANGUAGES, find_compiler
 from pyffipar.errors import CompileError
+from pyffipar.sources import compilers
+from pyffipar.sources.compilers import LANGUAGES, find_compiler
 
 C = LANGUAGES["c"]
 CPP = LANGUAGES["c++"]

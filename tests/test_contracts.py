@@ -13,11 +13,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import pyffipar as pf
-from pyffipar.authoring import _contracts, declared_by_header, declared_by_source
-from pyffipar.compiling import Recipe
-from pyffipar.headers import read_header
-from pyffipar.prototype import read_prototypes
-from pyffipar.roles import analyse
+from pyffipar.language.headers import read_header
+from pyffipar.language.prototype import read_prototypes
+from pyffipar.plans.roles import analyse
+from pyffipar.sources.authoring import _contracts, declared_by_header, declared_by_source
+from pyffipar.sources.compiling import Recipe
 
 PACKAGE = Path(str(pf.__file__)).parent
 REFUSALS = Path(__file__).parents[1] / "docs" / "refusals.md"
@@ -237,9 +237,15 @@ def test_a_refused_pragma_is_told_as_documented(source: str, message: str) -> No
     assert f"{refused_pragma(source)}\n" == message
 
 
+def place(file: str) -> str:
+    """A module's place in the package."""
+    path = Path(file)
+    return path.relative_to(PACKAGE).with_suffix("").as_posix() if path.is_relative_to(PACKAGE) else file
+
+
 def refusing_calls() -> Iterator[tuple[str, int, int, str]]:
     """Every place where contracts and pragmas are refused: module, first and last line, and the source."""
-    for module in ("contracts", "agreement", "authoring"):
+    for module in ("language/contracts", "language/agreement", "sources/authoring"):
         for node in ast.walk(ast.parse((PACKAGE / f"{module}.py").read_text(encoding="utf-8"))):
             if isinstance(node, ast.Call):
                 name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
@@ -254,7 +260,7 @@ def test_every_refusal_is_documented(tmp_path: Path) -> None:
     for error in chain:  # grows: what points into a user's text was first raised about another
         chain += [error.__context__] if error.__context__ is not None else []
     frames = [frame for error in chain for frame in traceback.extract_tb(error.__traceback__)]
-    reached = {(Path(frame.filename).stem, frame.lineno) for frame in frames}
+    reached = {(place(frame.filename), frame.lineno) for frame in frames}
     missing = [
         f"{module}.py, line {first}: {source}"
         for module, first, last, source in refusing_calls()

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pyffipar import cpus
+from pyffipar.system import cpus
 
 ALL = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)
 

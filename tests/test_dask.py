@@ -19,7 +19,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import pyffipar as pf
-from pyffipar import lazy, lazy_tasks
+from pyffipar.lazy import arrays as lazy
+from pyffipar.lazy import tasks as lazy_tasks
 
 dask: Any = pytest.importorskip("dask")
 da: Any = pytest.importorskip("dask.array")
@@ -152,7 +153,7 @@ def test_worker_processes_give_the_same_bits() -> None:
 def test_a_cluster_gives_the_same_bits_and_is_sent_functions_by_pickle() -> None:
     distributed = pytest.importorskip("distributed")
     sqrt = pf.load("m", "double sqrt(double x);").sqrt
-    cluster = distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None, processes=True)
+    cluster = distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=":0", processes=True)
     with cluster, distributed.Client(cluster) as client:
         made = [lazily(case, seeded(3)) for case in later_cases()]
         computed = dask.compute(*made)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pyffipar.dependencies import Dependencies, read_makefile
+from pyffipar.sources.dependencies import Dependencies, read_makefile
 
 FUTURE = time.time() + 1e6  # all there is was there before
 

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 import pyffipar as pf
-from pyffipar import describing
-from pyffipar.prototype import read_prototypes
-from pyffipar.roles import Contract, analyse
+from pyffipar.language.prototype import read_prototypes
+from pyffipar.plans import describing
+from pyffipar.plans.roles import Contract, analyse
 
 HIST = (
     "void hist(size_t n, const double x[n], size_t bins, double lo, double hi, long counts[bins]) reduction(+: counts);"

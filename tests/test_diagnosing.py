@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pyffipar.diagnosing import Level, Lost, _account, diagnose
 from pyffipar.partition import Grid
-from pyffipar.tracing import Footprint, Record, Row
+from pyffipar.timelines.diagnosing import Level, Lost, _account, diagnose
+from pyffipar.timelines.tracing import Footprint, Record, Row
 
 US, MS = 1_000, 1_000_000
 

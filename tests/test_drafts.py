@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from pyffipar.drafts import Document, Draft, Piece
 from pyffipar.errors import PrototypeError
+from pyffipar.language.drafts import Document, Draft, Piece
 
 WRITTEN = Document("first line\nsecond line\n")
 FILE = Document("x\ny", "a.h")

@@ -65,7 +65,7 @@ def dask() -> Iterator[Executor]:
 
     clusters: Any = distributed  # has no annotations
     with (
-        clusters.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster,
+        clusters.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=":0") as cluster,
         clusters.Client(cluster) as client,
     ):
         yield client.get_executor()

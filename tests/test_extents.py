@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pyffipar.errors import PrototypeError
-from pyffipar.extents import Extent, read_bracket
-from pyffipar.tokens import tokenize
+from pyffipar.language.extents import Extent, read_bracket
+from pyffipar.language.tokens import tokenize
 
 
 def read(inside: str) -> tuple[Extent, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 import threading
 
-from pyffipar.floating import environment, taken_over
+from pyffipar.system.floating import environment, taken_over
 
 _c = ctypes.CDLL(None)
 _UPWARD = {"x86_64": 0x800, "aarch64": 0x400000}  # FE_UPWARD of <fenv.h>

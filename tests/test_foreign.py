@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 import pyffipar as pf
-from pyffipar.foreign import Foreign, restore
-from pyffipar.origins import FileOrigin
+from pyffipar.plans.foreign import Foreign, restore
+from pyffipar.sources.origins import FileOrigin
 
 SOURCE = r"""
 #include <stddef.h>
@@ -113,7 +113,7 @@ def test_the_guard_is_asked(library: pf.Library) -> None:
     ],
 )
 def test_forged_data_is_refused(declaration: str, symbol: str, message: str) -> None:
-    from pyffipar.pickling import FORMAT
+    from pyffipar.sources.pickling import FORMAT
 
     origin = pf.load("m", "double exp(double x);").exp._foreign.nearby().origin
     with pytest.raises(pf.UnpickleError, match=message):

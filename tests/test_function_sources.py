@@ -22,7 +22,7 @@ import numpy as np
 import pytest
 
 import pyffipar as pf
-from pyffipar.symbols import open_library
+from pyffipar.sources.symbols import open_library
 
 numba: Any = importlib.import_module("numba")  # its own annotations cover only a part of it
 

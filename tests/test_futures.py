@@ -18,7 +18,7 @@ import pytest
 
 import pyffipar as pf
 from pyffipar.executors import pools, remote
-from pyffipar.parcels import Mould
+from pyffipar.plans.parcels import Mould
 from pyffipar.watching import Watch
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -211,29 +211,25 @@ def test_other_pools_that_break_say_so_too(library: pf.Library, kind: str) -> No
     clusters: Any = distributed  # has no annotations
     with (
         dask.config.set({"distributed.scheduler.allowed-failures": 0}),
-        clusters.LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=None, silence_logs=60) as cluster,
+        clusters.LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=":0", silence_logs=60) as cluster,
         clusters.Client(cluster) as client,
         pytest.raises(pf.ChunkError, match=r"trip on n = \d+ … \d+ failed: ClientExecutor lost it: KilledWorker"),
     ):
         library.trip.options(executor=client.get_executor(), threads=1)(what)
 
 
-def call_inside(function: Any, x: Array) -> float:
-    """What a task of a dask cluster does that has the cluster make a call."""
-    import distributed
-
-    clusters: Any = distributed  # as above
-    return float(function.options(executor=clusters.get_client().get_executor())(x))
-
-
 @pytest.mark.parametrize("processes", [False, True])
 def test_the_only_worker_of_a_cluster_may_make_a_call_by_that_cluster(library: pf.Library, *, processes: bool) -> None:
     import distributed
 
+    def call_inside(function: Any, x: Array) -> float:  # here, so that it is sent by value
+        pool = clusters.get_client().get_executor()
+        return float(function.options(executor=pool)(x))
+
     clusters: Any = distributed  # as above
     with (
         clusters.LocalCluster(
-            n_workers=1, threads_per_worker=1, dashboard_address=None, processes=processes
+            n_workers=1, threads_per_worker=1, dashboard_address=":0", processes=processes
         ) as cluster,
         clusters.Client(cluster) as client,
     ):

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pyffipar.handles import handle_address
+from pyffipar.plans.handles import handle_address
 
 VALUE = ctypes.c_int(7)
 ADDRESS = ctypes.addressof(VALUE)

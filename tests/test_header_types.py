@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from pyffipar.agreement import HeaderFunction, read_function
-from pyffipar.compiling import Recipe, preprocess
 from pyffipar.errors import PrototypeError
-from pyffipar.header_types import ENUM, Definitions, HeaderTypes
-from pyffipar.headers import Header, read_header
-from pyffipar.names import TypeNames
-from pyffipar.prototype import read_prototypes
+from pyffipar.language.agreement import HeaderFunction, read_function
+from pyffipar.language.header_types import ENUM, Definitions, HeaderTypes
+from pyffipar.language.headers import Header, read_header
+from pyffipar.language.names import TypeNames
+from pyffipar.language.prototype import read_prototypes
+from pyffipar.sources.compiling import Recipe, preprocess
 
 TEXT = """
 typedef unsigned long int size_t;

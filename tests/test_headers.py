@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pyffipar.compiling import Recipe, preprocess
-from pyffipar.headers import Declared, Header, Place, read_header
+from pyffipar.language.headers import Declared, Header, Place, read_header
+from pyffipar.sources.compiling import Recipe, preprocess
 
 STANDARD = (
     *("assert", "complex", "ctype", "errno", "fenv", "float", "inttypes", "limits", "locale", "math", "setjmp"),

@@ -14,25 +14,25 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import pyffipar as pf
-from pyffipar.clause_reading import _READERS
-from pyffipar.names import TypeNames
-from pyffipar.prototype import Prototype, read_prototypes
-from pyffipar.roles import analyse
+from pyffipar.language.clause_reading import _READERS
+from pyffipar.language.names import TypeNames
+from pyffipar.language.prototype import Prototype, read_prototypes
+from pyffipar.plans.roles import analyse
 
 HERE = Path(__file__).parent
 PACKAGE = Path(str(pf.__file__)).parent
 REFUSALS = HERE.parent / "docs" / "refusals.md"
 # Where declarations are read and refused.
 MODULES = (
-    "tokens",
-    "csyntax",
-    "extents",
-    "clause_reading",
-    "names",
-    "parameters",
-    "prototype",
-    "cutting",
-    "roles",
+    "language/tokens",
+    "language/csyntax",
+    "language/extents",
+    "language/clause_reading",
+    "language/names",
+    "language/parameters",
+    "language/prototype",
+    "plans/cutting",
+    "plans/roles",
     "library",
 )
 
@@ -129,7 +129,9 @@ def test_every_refusal_is_shown() -> None:
         with pytest.raises(pf.PrototypeError) as caught:
             declare(text)
         for frame in traceback.extract_tb(caught.value.__traceback__):
-            reached.add((Path(frame.filename).stem, frame.lineno or 0))
+            path = Path(frame.filename)
+            if path.is_relative_to(PACKAGE):
+                reached.add((path.relative_to(PACKAGE).with_suffix("").as_posix(), frame.lineno or 0))
     missing = [
         f"{module}.py, line {first}: {source}"
         for module, first, last, source in _refusing_calls()

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pyffipar import mappings
-from pyffipar.mappings import Mappings, Trail, is_trailed, mapped_by
+from pyffipar.system import mappings
+from pyffipar.system.mappings import Mappings, Trail, is_trailed, mapped_by
 
 Array = np.ndarray[Any, np.dtype[Any]]
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux tells what is mapped")

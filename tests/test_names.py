@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from pyffipar.errors import PrototypeError
-from pyffipar.names import TypeNames
-from pyffipar.parameters import Signature
-from pyffipar.prototype import read_prototypes
-from pyffipar.scalars import scalar
+from pyffipar.language.names import TypeNames
+from pyffipar.language.parameters import Signature
+from pyffipar.language.prototype import read_prototypes
+from pyffipar.language.scalars import scalar
 
 
 def names_of(text: str) -> TypeNames:

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from pyffipar import _native
-from pyffipar.compiling import Recipe, build
 from pyffipar.errors import NativeLibraryError
+from pyffipar.sources.compiling import Recipe, build
 
 
 @pytest.fixture

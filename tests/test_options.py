@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from pyffipar import cpus
 from pyffipar.options import EXECUTORS, Options, checked, current, options, set_options
+from pyffipar.system import cpus
 
 
 @pytest.fixture(autouse=True)

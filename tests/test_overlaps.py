@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.lib.stride_tricks import as_strided
 
-from pyffipar.overlaps import identical, overlap, overlaps_itself
+from pyffipar.system.overlaps import identical, overlap, overlaps_itself
 
 BASE = np.zeros(4096, np.uint8)
 

@@ -13,7 +13,7 @@ import pytest
 
 import pyffipar
 from pyffipar import _native
-from pyffipar.libraries import exported_names
+from pyffipar.sources.libraries import exported_names
 
 if sys.version_info >= (3, 11):
     import tomllib

@@ -14,11 +14,9 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 import pyffipar as pf
-from pyffipar.addresses import aligned_empty
 from pyffipar.executors import Run, executor
-from pyffipar.merging import finish, start
-from pyffipar.overlaps import reach
-from pyffipar.parcels import (
+from pyffipar.plans.merging import finish, start
+from pyffipar.plans.parcels import (
     Mould,
     Place,
     bytes_per_call,
@@ -31,8 +29,10 @@ from pyffipar.parcels import (
     reduced,
     written_arrays,
 )
-from pyffipar.pieces import pieces
-from pyffipar.plan import Argument
+from pyffipar.plans.pieces import pieces
+from pyffipar.plans.plan import Argument
+from pyffipar.system.addresses import aligned_empty
+from pyffipar.system.overlaps import reach
 from pyffipar.watching import Watch
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -173,6 +173,18 @@ def test_a_mould_reaches_as_far_as_its_elements(shape: tuple[int, ...], data: st
     assert array.shape == shape
     assert reach(array) == (below, above)
     assert mould.touched() >= reduced(array).nbytes or not array.size
+
+
+def test_a_mould_describes_arrays_that_lie_as_it_says_and_no_others_of_their_size() -> None:
+    double = np.dtype(float)
+    rows = np.ones((3, 4))
+    assert Mould((3, 4), (32, 8), double).describes(rows)
+    assert Mould((5, 3, 4), (0, 32, 8), double).describes(rows[None]), "shown five times, sent once"
+    assert Mould((1, 3, 4), (7, 32, 8), double).describes(rows), "where there is one, its stride says nothing"
+    assert not Mould((3, 4), (8, 24), double).describes(rows), "columns one after the other"
+    assert not Mould((4, 3), (24, 8), double).describes(rows)
+    assert not Mould((12,), (8,), double).describes(rows)
+    assert not Mould((3, 4), (32, 8), double.newbyteorder()).describes(rows)
 
 
 def test_elements_far_apart_take_a_page_each() -> None:

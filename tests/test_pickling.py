@@ -26,11 +26,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import pyffipar as pf
-from pyffipar import libraries, pickling
-from pyffipar.compile_cache import CACHE_VARIABLE
 from pyffipar.kernels.declarations import kernel
 from pyffipar.options import UNPICKLE_VARIABLE
-from pyffipar.origins import FileOrigin, SourceOrigin, Unmovable
+from pyffipar.sources import libraries, pickling
+from pyffipar.sources.compile_cache import CACHE_VARIABLE
+from pyffipar.sources.origins import FileOrigin, SourceOrigin, Unmovable
 
 restore: Any = sys.modules["pyffipar.function"].restore
 restore_library: Any = sys.modules["pyffipar.library"].restore_library

@@ -16,9 +16,9 @@ import pyffipar as pf
 from pyffipar.errors import Failure
 from pyffipar.executors import Run, executor
 from pyffipar.kinds import Kind
-from pyffipar.merging import finish, start
-from pyffipar.pieces import Piece, _boxes, pieces
-from pyffipar.plan import Plan
+from pyffipar.plans.merging import finish, start
+from pyffipar.plans.pieces import Piece, _boxes, pieces
+from pyffipar.plans.plan import Plan
 from pyffipar.watching import Watch
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -40,7 +40,7 @@ def by_pieces(data: st.DataObject, function: pf.Function, name: str) -> Callable
         start(plan)
         with Watch(plan) as watch:
             for piece in cut_anyhow(data, plan):
-                executor(name).run(Run(piece.plan, function._symbol, 2, {}, function._describe, watch))
+                executor(name).run(Run(piece.plan, function._foreign.symbol, 2, {}, function._foreign.describe, watch))
             return finish(plan, plan.outcome, function._companions.functions)
 
     return call

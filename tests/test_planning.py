@@ -11,12 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pyffipar import partition
-from pyffipar.binding import bind
 from pyffipar.kinds import Kind
-from pyffipar.plan import Argument, Plan
-from pyffipar.planning import make_plan
-from pyffipar.prototype import read_prototypes
-from pyffipar.roles import analyse
+from pyffipar.language.prototype import read_prototypes
+from pyffipar.plans.binding import bind
+from pyffipar.plans.plan import Argument, Plan
+from pyffipar.plans.planning import make_plan
+from pyffipar.plans.roles import analyse
 
 SCALE = "void scale(size_t n, double a, const double x[n], double y[n]);"
 DOT = "double dot(size_t n, const double x[n], const double y[n]) reduction(+);"

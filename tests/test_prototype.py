@@ -11,9 +11,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from pyffipar.errors import PrototypeError
-from pyffipar.parameters import Parameter
-from pyffipar.prototype import Prototype, read_prototypes
-from pyffipar.roles import analyse
+from pyffipar.language.parameters import Parameter
+from pyffipar.language.prototype import Prototype, read_prototypes
+from pyffipar.plans.roles import analyse
 
 
 def read(text: str) -> Prototype:

@@ -96,7 +96,7 @@ def test_packages_the_readme_installs_are_those_the_whole_check_installs() -> No
 
 
 def test_every_clause_and_executor_the_readme_names_exists() -> None:
-    from pyffipar.clause_reading import _READERS
+    from pyffipar.language.clause_reading import _READERS
     from pyffipar.options import EXECUTORS
 
     text = README.read_text(encoding="utf-8")

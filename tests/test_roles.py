@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from pyffipar.errors import PrototypeError
-from pyffipar.prototype import read_prototypes
-from pyffipar.roles import Contract, analyse
+from pyffipar.language.prototype import read_prototypes
+from pyffipar.plans.roles import Contract, analyse
 
 
 def contract(text: str) -> Contract:

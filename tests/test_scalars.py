@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pyffipar.scalars import BYTES_CODE, WELL_KNOWN, element_code, scalar
+from pyffipar.language.scalars import BYTES_CODE, WELL_KNOWN, element_code, scalar
 
 SPELLINGS = [
     "_Bool", "char", "signed char", "unsigned char", "short", "unsigned short", "int", "unsigned int", "long",

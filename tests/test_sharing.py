@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import pyffipar as pf
-from pyffipar.sharing import Sources, make_segment
+from pyffipar.system.sharing import Sources, make_segment
 
 Array = np.ndarray[Any, np.dtype[Any]]
 

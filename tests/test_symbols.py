@@ -14,10 +14,10 @@ from typing import Any
 
 import pytest
 
-from pyffipar import libraries
-from pyffipar.compiling import Recipe, build
 from pyffipar.errors import LibraryError
-from pyffipar.symbols import OpenLibrary, Symbol, address_of, is_code, open_library, pin
+from pyffipar.sources import libraries
+from pyffipar.sources.compiling import Recipe, build
+from pyffipar.sources.symbols import OpenLibrary, Symbol, address_of, is_code, open_library, pin
 
 SOURCE = """
 int twice(int x) { return 2 * x; }

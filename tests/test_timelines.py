@@ -16,8 +16,8 @@ import pytest
 import pyffipar as pf
 from pyffipar.options import EXECUTORS
 from pyffipar.partition import Grid
-from pyffipar.timelines import _lanes
-from pyffipar.tracing import Footprint, Record
+from pyffipar.timelines.timeline import _lanes
+from pyffipar.timelines.tracing import Footprint, Record
 
 every_executor = pytest.mark.parametrize("executor", EXECUTORS)
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pyffipar.errors import PrototypeError
-from pyffipar.tokens import MAX_DEPTH, MAX_TEXT, closing, split_at, statements, tokenize
+from pyffipar.language.tokens import MAX_DEPTH, MAX_TEXT, closing, split_at, statements, tokenize
 
 
 def texts(text: str) -> list[str]:

@@ -14,10 +14,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import pyffipar as pf
-from pyffipar import tracing
 from pyffipar.options import EXECUTORS
 from pyffipar.partition import Grid
-from pyffipar.tracing import Effort, Footprint, Record, Recorder, Row, footprint
+from pyffipar.timelines import tracing
+from pyffipar.timelines.tracing import Effort, Footprint, Record, Recorder, Row, footprint
 
 every_executor = pytest.mark.parametrize("executor", EXECUTORS)
 every_executor_here = pytest.mark.parametrize("executor", [name for name in EXECUTORS if name != "processes"])

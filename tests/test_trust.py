@@ -12,8 +12,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from pyffipar import libraries, trust
 from pyffipar.errors import LibraryError
+from pyffipar.sources import libraries
+from pyffipar.system import trust
 
 AS_ROOT = hasattr(os, "geteuid") and os.geteuid() == 0
 ME = os.geteuid()

@@ -9,10 +9,10 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 
 from ..errors import ChunkError, Failure
-from ..foreign import Foreign
-from ..pieces import Piece
-from ..plan import Plan
-from ..symbols import Symbol
+from ..plans.foreign import Foreign
+from ..plans.pieces import Piece
+from ..plans.plan import Plan
+from ..sources.symbols import Symbol
 from ..watching import Watch
 
 Array = np.ndarray[Any, np.dtype[Any]]

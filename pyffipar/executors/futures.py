@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 
 from ..errors import Failure, note_others
-from ..parcels import check_portable, make_order, make_parcel, reduced, written_arrays
-from ..pieces import Piece
-from ..plan import Plan
-from ..symbols import Symbol
-from ..tracing import running
+from ..plans.parcels import check_portable, make_order, make_parcel, reduced, written_arrays
+from ..plans.pieces import Piece
+from ..plans.plan import Plan
+from ..sources.symbols import Symbol
+from ..timelines.tracing import running
 from ..watching import Watch
 from . import pools, remote
 from .base import Run, chunk_error, piece_failure

@@ -17,7 +17,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
-from .. import forking
+from ..system import forking
 from .wire import Wire
 
 METHOD_VARIABLE = "PYFFIPAR_START_METHOD"

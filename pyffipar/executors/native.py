@@ -10,18 +10,19 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from .. import _native, tracing
-from ..addresses import address_of
-from ..clauses import Status
+from .. import _native
 from ..errors import Failure
-from ..interrupts import Shield
 from ..kinds import Kind
-from ..plan import Argument, Plan
-from ..scalars import POINTER_CODE, Scalar, element_code
-from ..symbols import Symbol
+from ..language.clauses import Status
+from ..language.scalars import POINTER_CODE, Scalar, element_code
+from ..plans.plan import Argument, Plan
+from ..sources.symbols import Symbol
+from ..system.addresses import address_of
+from ..system.interrupts import Shield
 from ..threadpools import allow_threads, in_call, limited
-from ..tracing import WIDTH, Recorder
-from ..watching import SLICE, Watch
+from ..timelines import tracing
+from ..timelines.tracing import WIDTH, Recorder
+from ..watching import SLICE, Watch, is_plain
 from .base import Array, Run, bad_status, chunk_error
 
 _EXPECT_VALUE, _EXPECT_LENGTH = 1, 3  # pyffipar_job.check_status
@@ -53,10 +54,17 @@ def _nothing(run: Run) -> None:
 
 
 class Job:
-    """A plan laid out as the native library wants it."""
+    """A plan laid out as the native library wants it.
+
+    Attributes
+    ----------
+    is_plain : bool
+        Whether nothing of the plan needs looking after but signals and the interpreter's end.
+    """
 
     def __init__(self, plan: Plan, symbol: Symbol, threads: int) -> None:
         self._plan = plan
+        self.is_plain = is_plain(plan)
         self._library = _native.library()
         allow_threads(threads)
         self._keep: list[Any] = []
@@ -86,27 +94,34 @@ class Job:
             self._set_status(job, plan.status)
         self._job = job
         self._reference = byref(job)
+        self._begun: int | None = None  # the status of a run that nobody looks after so far
 
     def __call__(self, run: Run) -> None:
         """Run to the end, looking after signals on the way; when this returns or raises no call is running."""
         for target, name in self._handles:
             target.base = address_of(run.handles[name])
-        recorder = run.watch.recorder
+        recorder = run.watch.recorder if self._begun is None else None  # what has begun is not recorded half-way
         status = self._run(run.watch) if recorder is None else self._run_recorded(run, recorder)
         if status != _native.Status.DONE:
             self._fail(run, status)
 
     def is_done_at_once(self) -> bool:
-        """Run for a slice of time with nobody looking after it; what is then left a call takes up, or `leave` drops.
+        """Run for a slice of time with nobody looking after it: whether all went well and nothing is left.
 
-        Most calls are over by then, and looking after them takes longer than the small ones do.
+        Else a call of the job takes up what is left, or raises what failed; or `leave` drops it. Most runs are over by
+        then, and looking after them takes longer than the small ones do.
         """
         if tracing.active:
             return False  # to be recorded it has to be looked after
-        return bool(self._library.pyffipar_run(self._reference, AT_ONCE) == _native.Status.DONE)
+        status = self._library.pyffipar_run(self._reference, AT_ONCE)
+        if status == _native.Status.DONE:
+            return True
+        self._begun = status
+        return False
 
     def leave(self) -> None:
         """Drop what has not begun, if anything is left, and wait for what runs."""
+        self._begun = None
         shield = Shield()
         try:
             self._drain(shield.begin)
@@ -127,9 +142,9 @@ class Job:
 
     def _run(self, watch: Watch) -> int:
         job = self._job
-        status: int = _native.Status.PENDING
+        status, self._begun = self._begun, None
         try:
-            if not job.state:
+            if status is None:
                 status = self._library.pyffipar_run(self._reference, int(watch.patience() * 1e9))
             while status == _native.Status.PENDING:
                 watch.hold_signals()

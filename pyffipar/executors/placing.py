@@ -6,11 +6,11 @@ from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
-from ..addresses import CACHE_LINE, address_of
-from ..overlaps import reach
-from ..parcels import Mould, over, reduced
-from ..plan import Argument, Plan
-from ..sharing import Sources
+from ..plans.parcels import Mould, over, reduced
+from ..plans.plan import Argument, Plan
+from ..system.addresses import CACHE_LINE, address_of
+from ..system.overlaps import reach
+from ..system.sharing import Sources
 
 Array = np.ndarray[Any, np.dtype[Any]]
 

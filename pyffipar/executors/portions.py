@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ..parcels import bytes_per_call
-from ..pieces import Piece, pieces
-from ..plan import Plan
+from ..plans.parcels import bytes_per_call
+from ..plans.pieces import Piece, pieces
+from ..plans.plan import Plan
 
 
 class Portions:

@@ -7,15 +7,15 @@ import selectors
 import time
 from collections.abc import Callable
 
-from .. import nesting
 from ..errors import ChunkError, Failure, note_others
-from ..floating import environment
-from ..parcels import Order, check_portable, make_order, make_parcel
-from ..plan import Plan
-from ..sharing import Segment, Sources, make_segment
-from ..symbols import Symbol
+from ..plans.parcels import Order, check_portable, make_order, make_parcel
+from ..plans.plan import Plan
+from ..sources.symbols import Symbol
+from ..system import nesting
+from ..system.floating import environment
+from ..system.sharing import Segment, Sources, make_segment
 from ..threadpools import limited
-from ..tracing import running
+from ..timelines.tracing import running
 from ..watching import Watch
 from .base import Run, chunk_error, piece_failure
 from .placing import Files, Load

@@ -8,9 +8,9 @@ from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
-from ..addresses import CACHE_LINE, address_of
-from ..parcels import Mould, Order, Parcel, fresh, open_parcel, over, reduced, written_arrays
-from ..plan import Argument
+from ..plans.parcels import Mould, Order, Parcel, fresh, open_parcel, over, reduced, written_arrays
+from ..plans.plan import Argument
+from ..system.addresses import CACHE_LINE, address_of
 from ..watching import Watch
 from .serving import Report, make_calls, picklable
 
@@ -94,11 +94,10 @@ def _order(key: bytes, data: bytes) -> tuple[Order, dict[int, Array]]:
 
 def _found(place: Place, mould: Mould, written: bool) -> Array:  # noqa: FBT001 - a `Find`
     """An array as it came, if it lies as it has to, and can be written; some come read-only, others misaligned."""
-    if place is not None and (place.flags.writeable or not written):
-        lies_well = address_of(place) % CACHE_LINE == mould.phase
-        if lies_well and place.nbytes == mould.reach()[1]:
-            return over(place, 0, mould)
+    if place is None:
+        return fresh(mould)
+    if place.flags.writeable >= written and address_of(place) % CACHE_LINE == mould.phase and mould.describes(place):
+        return over(place, 0, mould)
     array = fresh(mould)
-    if place is not None:
-        np.copyto(reduced(array), place)
+    np.copyto(reduced(array), place)
     return array

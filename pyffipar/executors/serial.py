@@ -9,15 +9,15 @@ from typing import Any
 
 import numpy as np
 
-from ..addresses import address_of, aligned_empty
-from ..boundaries import places
 from ..errors import Failure
 from ..kinds import Kind
-from ..nesting import inside
-from ..plan import Argument, Plan
-from ..scalars import Scalar
-from ..symbols import Symbol
-from ..tracing import moment, running
+from ..language.scalars import Scalar
+from ..plans.boundaries import places
+from ..plans.plan import Argument, Plan
+from ..sources.symbols import Symbol
+from ..system.addresses import address_of, aligned_empty
+from ..system.nesting import inside
+from ..timelines.tracing import moment, running
 from ..watching import Watch
 from .base import Array, Run, bad_status, chunk_error
 

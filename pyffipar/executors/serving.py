@@ -18,13 +18,13 @@ import numpy as np
 
 from .. import _native
 from ..errors import ChunkError, Failure, NativeLibraryError
-from ..floating import taken_over
-from ..handles import flush_streams
-from ..nesting import employ
 from ..options import set_options
-from ..parcels import Mould, Order, Parcel, open_parcel, over
-from ..plan import Plan
-from ..tracing import Effort, effort, moment
+from ..plans.handles import flush_streams
+from ..plans.parcels import Mould, Order, Parcel, open_parcel, over
+from ..plans.plan import Plan
+from ..system.floating import taken_over
+from ..system.nesting import employ
+from ..timelines.tracing import Effort, effort, moment
 from ..watching import Watch
 from .base import Executor, Run
 from .native import Native

@@ -6,13 +6,13 @@ import threading
 import time
 from collections.abc import Callable
 
-from .. import forking
 from ..errors import Failure, note_others
-from ..plan import Plan
-from ..starting import start_thread
-from ..symbols import Symbol
+from ..plans.plan import Plan
+from ..sources.symbols import Symbol
+from ..system import forking
+from ..system.starting import start_thread
 from ..threadpools import in_call, limited
-from ..tracing import moment, running
+from ..timelines.tracing import moment, running
 from ..watching import SLICE, Watch
 from .base import Run, chunk_error
 from .serial import Caller

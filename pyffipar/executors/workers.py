@@ -10,10 +10,11 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any, NamedTuple
 
-from .. import forking, watching
-from ..parcels import Parcel
-from ..pieces import Piece
-from ..sharing import make_segment
+from .. import watching
+from ..plans.parcels import Parcel
+from ..plans.pieces import Piece
+from ..system import forking
+from ..system.sharing import make_segment
 from .launching import Launcher, LostStatus, Process, wait
 from .placing import HEADER, Header, Load
 from .wire import Wire

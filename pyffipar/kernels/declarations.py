@@ -9,15 +9,15 @@ from typing import Any
 
 import numpy as np
 
-from .. import forking
-from ..addresses import address_of
 from ..function import Function
+from ..language.names import TypeNames
+from ..language.prototype import read_prototypes
 from ..library import Library
-from ..names import TypeNames
 from ..partition import Limits
-from ..prototype import read_prototypes
-from ..roles import Contract, analyse
-from ..symbols import Symbol
+from ..plans.roles import Contract, analyse
+from ..sources.symbols import Symbol
+from ..system import forking
+from ..system.addresses import address_of
 from . import direct
 
 Array = np.ndarray[Any, np.dtype[Any]]

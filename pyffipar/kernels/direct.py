@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from .. import _native
-from ..origins import Origin
-from ..symbols import OpenLibrary, open_library
+from ..sources.origins import Origin
+from ..sources.symbols import OpenLibrary, open_library
 
 _C_TYPES: dict[str, Any] = {
     "f4": ctypes.c_float, "f8": ctypes.c_double, "b1": ctypes.c_bool,

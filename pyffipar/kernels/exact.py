@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..addresses import address_of
+from ..system.addresses import address_of
 from . import direct
 from .arranging import Axis, reduced_axes, with_kept
 from .declarations import PRODUCT_LIMBS, SUM_LIMBS, kernel, suffix

@@ -12,11 +12,12 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from .. import forking, tracing
-from ..addresses import address_of
-from ..mappings import is_trailed
 from ..options import Options, current
 from ..partition import cut
+from ..system import forking
+from ..system.addresses import address_of
+from ..system.mappings import is_trailed
+from ..timelines import tracing
 from . import direct
 from .declarations import LIMITS, MERGES, SMALLEST_CHUNK, Fold, has_kernels, kernel, suffix
 from .jobs import Job, Merging

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from ..addresses import address_of
-from ..binding import bind
 from ..executors import Run, executor, native
-from ..planning import make_plan
+from ..plans.binding import bind
+from ..plans.planning import make_plan
+from ..system.addresses import address_of
 from ..watching import Watch
 from .declarations import contract_of
 

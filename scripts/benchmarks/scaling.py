@@ -16,7 +16,7 @@ import numpy as np
 
 import pyffipar as pf
 from pyffipar import _native
-from pyffipar.cpus import usable_cpus
+from pyffipar.system.cpus import usable_cpus
 
 from . import dispatch, skew
 from .harness import Case, Curve, Report, interleave

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from pyffipar.plan import Plan
+from pyffipar.plans.plan import Plan
 
 from .values import UsageError, place
 

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from pyffipar.parameters import Parameter
-from pyffipar.scalars import Scalar
+from pyffipar.language.parameters import Parameter
+from pyffipar.language.scalars import Scalar
 
 Array = np.ndarray[Any, np.dtype[Any]]
 

@@ -17,8 +17,9 @@ from typing import Any
 import numpy as np
 
 import pyffipar as pf
-from pyffipar import _native, cpus
-from pyffipar.compilers import LANGUAGES, find_compiler
+from pyffipar import _native
+from pyffipar.sources.compilers import LANGUAGES, find_compiler
+from pyffipar.system import cpus
 
 Facts = dict[str, Any]
 

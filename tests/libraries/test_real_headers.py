@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 
 import pyffipar as pf
-from pyffipar.compiling import Recipe, preprocess
-from pyffipar.header_types import HeaderTypes
-from pyffipar.headers import read_header
+from pyffipar.language.header_types import HeaderTypes
+from pyffipar.language.headers import read_header
+from pyffipar.sources.compiling import Recipe, preprocess
 
 HERE = Path(__file__).parent
 

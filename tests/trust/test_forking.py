@@ -134,7 +134,11 @@ def test_a_lock_that_another_thread_holds_at_the_fork_is_open_in_the_child(
     told = scene(
         _HELPERS
         + f"""
-from pyffipar import _native, companions, csyntax, starting, symbols
+from pyffipar import _native
+from pyffipar.language import csyntax
+from pyffipar.plans import companions
+from pyffipar.sources import symbols
+from pyffipar.system import starting
 call()
 taken, go_on = threading.Event(), threading.Event()
 def hold():

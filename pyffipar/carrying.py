@@ -1,0 +1,66 @@
+"""Carrying out a plan: the calls, whoever makes them, looked after as far as they need it; then the merge."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from .executors import Run, executor, native
+from .options import Options
+from .plans.foreign import Foreign
+from .plans.merging import finish, start
+from .plans.plan import Outcome, Plan
+from .watching import Watch
+
+
+def carry_out(
+    foreign: Foreign,
+    plan: Plan,
+    outcome: Outcome,
+    run: Callable[[Run], None],
+    *,
+    chosen: Options,
+    threads: int,
+    stop: threading.Event | None = None,
+) -> Any:
+    """Make the calls of a plan, and merge.
+
+    Parameters
+    ----------
+    foreign : Foreign
+    plan : Plan
+    outcome : Outcome
+        Where the results of this call are; the plan's own, unless it is used again.
+    run : callable
+        What the executor made of the plan.
+    chosen : Options
+    threads : int
+    stop : Event, optional
+        Ends the call early when it is set.
+    """
+    start(plan)
+    companions = foreign.companions
+    is_usual = stop is None and chosen.timeout is None and not chosen.progress
+    if is_usual and isinstance(run, native.Job) and run.is_plain:
+        _make_calls(foreign, plan, run, threads)
+        return finish(plan, outcome, companions.functions)
+    with Watch(plan, chosen.timeout, chosen.progress, stop) as watch:
+        if not plan.handles or not executor(chosen.executor).is_here(watch):
+            run(Run(plan, foreign.symbol, threads, {}, foreign.describe, watch, foreign))
+            return finish(plan, outcome, companions.functions)
+        with companions.private_handles(plan, threads) as handles:
+            run(Run(plan, foreign.symbol, threads, handles, foreign.describe, watch, foreign))
+            companions.merge_handles(plan, handles)
+            return finish(plan, outcome, companions.functions)
+
+
+def _make_calls(foreign: Foreign, plan: Plan, job: native.Job, threads: int) -> None:
+    """Make calls that are looked after only if they take longer than that does."""
+    try:
+        if not job.is_done_at_once():
+            with Watch(plan) as watch:
+                job(Run(plan, foreign.symbol, threads, {}, foreign.describe, watch))
+    except BaseException:  # Ctrl-C may come between any two steps, and workers must not stay in the arrays
+        job.leave()
+        raise

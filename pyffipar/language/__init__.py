@@ -1,0 +1,1 @@
+"""The contract language: declarations and C headers, read and checked. Nothing is loaded, called or computed here."""

@@ -1,0 +1,1 @@
+"""Where foreign functions come from: libraries, C sources, other packages' objects, pickles."""

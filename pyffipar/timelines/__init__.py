@@ -1,0 +1,1 @@
+"""What calls did, recorded thread by thread; drawn and explained."""
