@@ -107,11 +107,11 @@ void meet() {
 }
 
 void spans_tell_threads_apart() {
-    const foreign function(meet, PYFFIPAR_VOID, {});
     const std::vector<pyffipar_argument> none;
     const std::vector<std::int64_t> two{2};
     std::int64_t callers_thread = 0;
     for (int round = 0; round < 3; ++round) {
+        const foreign function(meet, PYFFIPAR_VOID, {}); // of unknown cost, so help is called for every time
         inside.store(0);
         pyffipar_job job = job_of(function, none, two);
         const notes noted(job, 2);
