@@ -155,7 +155,7 @@ def test_cancelling_a_future_ends_its_call(stage: Any) -> None:
 
 
 def test_a_failure_drops_what_has_not_begun(stage: Any) -> None:
-    items, y = np.zeros(100_000, np.intc), pf.shared_empty(100_000)
+    items, y = np.full(100_000, 8, np.intc), pf.shared_empty(100_000)  # a millisecond each, to be sure
     items[0] = 2
     with pytest.raises(ChunkError, match="SIGABRT"):
         stage.apart("trip")(items, out=y)
