@@ -114,9 +114,10 @@ def elsewhere(code: str, data: bytes, **environment: str) -> str:
     """What a process of its own prints that unpickles `data` as `f`."""
     program = "import pickle, sys, warnings\nimport numpy as np\nimport pyffipar as pf\n"
     program += "read = lambda: pickle.loads(sys.stdin.buffer.read())\n" + textwrap.dedent(code)
-    ended = subprocess.run(
-        [sys.executable, "-c", program], input=data, capture_output=True, env={**os.environ, **environment}, check=False
-    )
+    command = [sys.executable, "-c", program]
+    settings = {**os.environ, **environment}
+    # In a folder without sources, which would be imported instead of the installed package.
+    ended = subprocess.run(command, input=data, capture_output=True, env=settings, check=False, cwd="/")
     assert ended.returncode == 0, ended.stderr.decode()
     return ended.stdout.decode()
 

@@ -7,7 +7,6 @@ never forked itself, as it may have threads.
 from __future__ import annotations
 
 import os
-import select
 import signal
 import socket
 import subprocess
@@ -238,7 +237,7 @@ class _Server:
     def _read(self) -> None:
         """Take in what it has said."""
         try:
-            while not self._is_gone and _is_readable(self._wire.fileno()):
+            while not self._is_gone and self._wire.is_readable():
                 (what, number, value), _ = self._wire.receive()
                 if what == "forked":
                     self._processes[number] = value
@@ -262,13 +261,6 @@ class _Server:
         """Let go of it in a forked child."""
         self._wire.close()
         self._popen.returncode = 0  # else Python warns of a process that is not waited for
-
-
-def _is_readable(descriptor: int) -> bool:
-    """Whether something has come, or the other side is gone."""
-    poll = select.poll()
-    poll.register(descriptor, select.POLLIN)
-    return bool(poll.poll(0))
 
 
 def _exists(process: int | None) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import select
 import socket
 import struct
 from collections.abc import Sequence
@@ -23,6 +24,12 @@ class Wire:
     def fileno(self) -> int:
         """For those who wait until there is something to receive."""
         return self._socket.fileno()
+
+    def is_readable(self) -> bool:
+        """Whether something has come, or the other side is gone."""
+        poll = select.poll()
+        poll.register(self._socket, select.POLLIN)
+        return bool(poll.poll(0))
 
     def send(self, message: Any, descriptors: Sequence[int] = ()) -> None:
         """Send a message.

@@ -136,6 +136,10 @@ class Worker:
         except (LostStatus, OSError):
             return True
 
+    def has_hung_up(self) -> bool:
+        """Whether a worker that has nothing to do is gone: this is seen before its status is known."""
+        return self._wire.is_readable()
+
     def kill(self) -> None:
         """End the process, whatever it does, and wait until it is gone."""
         self._process.end()
@@ -242,7 +246,7 @@ class Pool:
         taken: list[Worker] = []
         while self._idle and len(taken) < wanted:
             worker = self._idle.pop()
-            if worker.has_ended():  # killed by somebody, while it had nothing to do
+            if worker.has_hung_up() or worker.has_ended():  # killed by somebody, while it had nothing to do
                 self._all.discard(worker)
                 worker.close()
             else:
