@@ -184,6 +184,9 @@ def test_a_mould_describes_arrays_that_lie_as_it_says_and_no_others_of_their_siz
     assert not Mould((3, 4), (8, 24), double).describes(rows), "columns one after the other"
     assert not Mould((4, 3), (24, 8), double).describes(rows)
     assert not Mould((12,), (8,), double).describes(rows)
+    apart = np.ones((3, 8))[:, :4]
+    assert not Mould((3, 4), (64, 8), double).describes(apart), "there are gaps, and NumPy makes no array over them"
+    assert not Mould((3,), (64,), double).describes(apart[:, 0])
     assert not Mould((3, 4), (32, 8), double.newbyteorder()).describes(rows)
 
 

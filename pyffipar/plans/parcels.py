@@ -45,10 +45,10 @@ class Mould(NamedTuple):
         return sum(step for step in steps if step < 0), sum(step for step in steps if step > 0) + self.dtype.itemsize
 
     def describes(self, array: Array) -> bool:
-        """Whether an array without repetitions lies as this says, the phase aside."""
+        """Whether an array without repetitions lies as this says, without gaps (see `over`); the phase aside."""
         wanted = [(extent, step) for extent, step in zip(self.shape, self.strides, strict=True) if step and extent > 1]
         found = [(extent, step) for extent, step in zip(array.shape, array.strides, strict=True) if extent > 1]
-        return array.dtype == self.dtype and found == wanted
+        return array.flags.c_contiguous and array.dtype == self.dtype and found == wanted
 
     def touched(self) -> int:
         """Bytes of memory that its elements need: whole pages where they lie far apart."""
@@ -221,7 +221,7 @@ def reduced(array: Array) -> Array:
 
 
 def over(memory: Any, offset: int, mould: Mould) -> Array:
-    """The array of a mould over some memory."""
+    """The array of a mould over some memory: a buffer without gaps, as NumPy takes no other."""
     return np.ndarray(mould.shape, mould.dtype, memory, offset, mould.strides)
 
 
