@@ -43,7 +43,7 @@ def carry_out(
     companions = foreign.companions
     is_usual = stop is None and chosen.timeout is None and not chosen.progress
     if is_usual and isinstance(run, native.Job) and run.is_plain:
-        _make_calls(foreign, plan, run, threads)
+        run.run_plain(foreign.symbol, threads, foreign.describe)
         return finish(plan, outcome, companions.functions)
     with Watch(plan, chosen.timeout, chosen.progress, stop) as watch:
         if not plan.handles or not executor(chosen.executor).is_here(watch):
@@ -53,14 +53,3 @@ def carry_out(
             run(Run(plan, foreign.symbol, threads, handles, foreign.describe, watch, foreign))
             companions.merge_handles(plan, handles)
             return finish(plan, outcome, companions.functions)
-
-
-def _make_calls(foreign: Foreign, plan: Plan, job: native.Job, threads: int) -> None:
-    """Make calls that are looked after only if they take longer than that does."""
-    try:
-        if not job.is_done_at_once():
-            with Watch(plan) as watch:
-                job(Run(plan, foreign.symbol, threads, {}, foreign.describe, watch))
-    except BaseException:  # Ctrl-C may come between any two steps, and workers must not stay in the arrays
-        job.leave()
-        raise

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import platform
 import sys
 import threading
 from collections.abc import Callable, Mapping
@@ -10,15 +9,15 @@ from functools import partial
 from typing import Any
 
 from .carrying import carry_out
-from .errors import LibraryError, PrototypeError, UnpickleError
+from .errors import PrototypeError
 from .executors import Run, executor
-from .language.prototype import Prototype, read_prototypes
+from .language.prototype import Prototype
 from .options import Options, checked, current
 from .plans.binding import bind
 from .plans.companions import Companions, initialise, needed_symbols
 from .plans.describing import OnInstances, describe, signature
 from .plans.explaining import explain
-from .plans.foreign import Foreign
+from .plans.foreign import Foreign, found_again
 from .plans.handles import pointed_to
 from .plans.plan import Plan
 from .plans.planning import make_plan
@@ -351,19 +350,8 @@ def restore(
 
 
 def _restored(origin: Origin, declaration: str, symbol: str, mergers: dict[str, Any]) -> Function:
-    opened = origin.open()
-    prototypes = read_prototypes(declaration)
-    if len(prototypes) != 1:
-        raise UnpickleError(f"pickled data declares {len(prototypes)} functions in the place of one")
-    name = prototypes[0].name
-
-    def find(wanted: str) -> Symbol:
-        try:
-            return opened.symbol(symbol if wanted == name else wanted)
-        except LibraryError as error:
-            raise LibraryError(f"host {platform.node()}, where {name} is unpickled: {error}") from None
-
-    function = make_function(prototypes[0], find, mergers, origin.here(opened))
-    if init := prototypes[0].clauses.init:
+    prototype, find, opened = found_again(origin, declaration, symbol, "unpickled")
+    function = make_function(prototype, find, mergers, origin.here(opened))
+    if init := prototype.clauses.init:
         initialise(find(init))
     return function

@@ -355,7 +355,7 @@ def test_equal_data_gives_the_same_function(compiled: pf.Library) -> None:
 
 def test_a_worker_reads_a_declaration_once(compiled: pf.Library, monkeypatch: pytest.MonkeyPatch) -> None:
     read: list[str] = []
-    for module in ("pyffipar.function", "pyffipar.library"):
+    for module in ("pyffipar.plans.foreign", "pyffipar.library"):
         original = sys.modules[module].read_prototypes
 
         def counting(text: str, *names: Any, original: Any = original) -> Any:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
-from ..errors import ChunkError, Failure
+from ..errors import ChunkError, Failure, note_others
 from ..plans.foreign import Foreign
 from ..plans.pieces import Piece
 from ..plans.plan import Plan
@@ -82,6 +82,33 @@ def piece_failure(piece: Piece, words: str) -> Failure:
         return Failure(piece.item, piece.start, stop, None, 0, words)
     last = tuple(begin + extent - 1 for begin, extent in zip(piece.item, plan.loop_shape, strict=True))
     return Failure((), piece.start, stop, None, 0, f"somewhere from {piece.item} to {last} {words}")
+
+
+def raise_failed(
+    run: Run, done: int, errors: list[BaseException], failures: list[Failure], cause: Exception | None = None
+) -> None:
+    """Raise what went wrong with any piece; nothing if all went well.
+
+    Parameters
+    ----------
+    run : Run
+    done : int
+        Calls that were made.
+    errors : list of BaseException
+        What ended the work on a piece; the first is raised, with notes on the others.
+    failures : list of Failure
+        Calls that failed.
+    cause : Exception, optional
+        Of the failures.
+    """
+    if errors:
+        first, *others = errors
+        note_others(first, others, "another worker failed as well")
+        raise first
+    run.watch.finished(done)
+    if failures:
+        ordered = sorted(failures, key=lambda failure: (failure.item, failure.start))
+        raise chunk_error(run, tuple(ordered)) from cause
 
 
 def chunk_error(run: Run, failures: tuple[Failure, ...]) -> ChunkError:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import Failure, note_others
+from ..errors import Failure
 from ..plans.parcels import check_portable, make_order, make_parcel, reduced, written_arrays
 from ..plans.pieces import Piece
 from ..plans.plan import Plan
@@ -17,7 +17,7 @@ from ..sources.symbols import Symbol
 from ..timelines.tracing import running
 from ..watching import Watch
 from . import pools, remote
-from .base import Run, chunk_error, piece_failure
+from .base import Run, piece_failure, raise_failed
 from .portions import Portions
 from .serving import run_alone
 from .threads import work_together
@@ -107,7 +107,7 @@ class _Errand:
             self._portions.close()
             for future in self._sent:
                 future.cancel()  # workers that are at it have no array of ours
-        self._report()
+        raise_failed(self._run, self._done, self._errors, self._failures, self._cause)
 
     def _send(self) -> bool:
         """Send as much as the workers have use for; whether anything is on its way."""
@@ -156,14 +156,3 @@ class _Errand:
         """Begin nothing more, as something has failed; what runs may fail as well."""
         self._portions.close()
         self._sent = {future: piece for future, piece in self._sent.items() if not future.cancel()}
-
-    def _report(self) -> None:
-        """Raise what went wrong anywhere."""
-        if self._errors:
-            first, *others = self._errors
-            note_others(first, others, "another worker failed as well")
-            raise first
-        self._run.watch.finished(self._done)
-        if self._failures:
-            self._failures.sort(key=lambda failure: (failure.item, failure.start))
-            raise chunk_error(self._run, tuple(self._failures)) from self._cause

@@ -119,6 +119,16 @@ class Job:
         self._begun = status
         return False
 
+    def run_plain(self, symbol: Symbol, threads: int, describe: Callable[[int], str]) -> None:
+        """Make the calls of a plan that is plain, and look after them only if they take longer than that does."""
+        try:
+            if not self.is_done_at_once():
+                with Watch(self._plan) as watch:
+                    self(Run(self._plan, symbol, threads, {}, describe, watch))
+        except BaseException:  # Ctrl-C may come between any two steps, and workers must not stay in the arrays
+            self.leave()
+            raise
+
     def leave(self) -> None:
         """Drop what has not begun, if anything is left, and wait for what runs."""
         self._begun = None

@@ -7,7 +7,7 @@ import selectors
 import time
 from collections.abc import Callable
 
-from ..errors import ChunkError, Failure, note_others
+from ..errors import ChunkError, Failure
 from ..plans.parcels import Order, check_portable, make_order, make_parcel
 from ..plans.plan import Plan
 from ..sources.symbols import Symbol
@@ -17,7 +17,7 @@ from ..system.sharing import Segment, Sources, make_segment
 from ..threadpools import limited
 from ..timelines.tracing import running
 from ..watching import Watch
-from .base import Run, chunk_error, piece_failure
+from .base import Run, piece_failure, raise_failed
 from .placing import Files, Load
 from .portions import Portions
 from .serving import Report, run_alone
@@ -98,7 +98,7 @@ class _Campaign:
             raise
         finally:
             self._dismiss()
-        self._report()
+        raise_failed(self._run, self._done, self._errors, self._failures)
 
     # --- who works
 
@@ -284,14 +284,3 @@ class _Campaign:
             self._crew.remove(worker)
             self._selector.unregister(worker)
             self._pool.give_back(worker)
-
-    def _report(self) -> None:
-        """Raise what went wrong anywhere."""
-        if self._errors:
-            first, *others = self._errors
-            note_others(first, others, "another worker failed as well")
-            raise first
-        self._run.watch.finished(self._done)
-        if self._failures:
-            self._failures.sort(key=lambda failure: (failure.item, failure.start))
-            raise chunk_error(self._run, tuple(self._failures))

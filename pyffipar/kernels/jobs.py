@@ -8,11 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from ..executors import Run, executor, native
+from ..executors import executor, native
 from ..plans.binding import bind
 from ..plans.planning import make_plan
 from ..system.addresses import address_of
-from ..watching import Watch
 from .declarations import contract_of
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -47,8 +46,7 @@ class Job:
         assert isinstance(call, native.Job)  # it has calls to make
         self._call = call
         # a job that waits for its next call must not keep this one's arrays alive
-        self._plan = replace(plan, arguments=tuple(argument.without_memory() for argument in plan.arguments))
-        self._call.forget(self._plan)
+        self._call.forget(replace(plan, arguments=tuple(argument.without_memory() for argument in plan.arguments)))
         self._symbol = symbol
 
     def run(self, arrays: tuple[Array, ...] | None = None) -> Any:
@@ -56,13 +54,7 @@ class Job:
         if arrays is not None:
             for name, array in zip(self._names, arrays, strict=True):
                 self._call.rebase(name, address_of(array))
-        try:
-            if not self._call.is_done_at_once():
-                with Watch(self._plan) as watch:
-                    self._call(Run(self._plan, self._symbol, self.threads, {}, _no_words, watch))
-        except BaseException:  # Ctrl-C may come between any two steps, and workers must not stay in the arrays
-            self._call.leave()
-            raise
+        self._call.run_plain(self._symbol, self.threads, _no_words)
         return self._merged()
 
 

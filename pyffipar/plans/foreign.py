@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ..errors import LibraryError, UnpickleError
-from ..language.prototype import read_prototypes
+from ..language.prototype import Prototype, read_prototypes
 from ..sources import pickling
 from ..sources.origins import FileOrigin, Origin
-from ..sources.symbols import Symbol, loaded
+from ..sources.symbols import OpenLibrary, Symbol, loaded
 from .companions import Companions, initialise, needed_symbols
 from .handles import pointed_to
 from .roles import Contract, analyse
@@ -71,7 +71,21 @@ def restore(version: object, origin: object, declaration: str, symbol: str) -> F
     )
 
 
-def _restored(origin: Origin, declaration: str, symbol: str) -> Foreign:
+def found_again(
+    origin: Origin, declaration: str, symbol: str, purpose: str
+) -> tuple[Prototype, Callable[[str], Symbol], OpenLibrary]:
+    """Open where a function came from: its prototype, and how functions are looked up there.
+
+    Parameters
+    ----------
+    origin : Origin
+    declaration : str
+        Of this function alone.
+    symbol : str
+        Its name in the library.
+    purpose : str
+        What is done with it here, for errors.
+    """
     opened = origin.open()
     prototypes = read_prototypes(declaration)
     if len(prototypes) != 1:
@@ -82,8 +96,13 @@ def _restored(origin: Origin, declaration: str, symbol: str) -> Foreign:
         try:
             return opened.symbol(symbol if name == prototype.name else name)
         except LibraryError as error:
-            raise LibraryError(f"host {platform.node()}, where {prototype.name} is to be called: {error}") from None
+            raise LibraryError(f"host {platform.node()}, where {prototype.name} is {purpose}: {error}") from None
 
+    return prototype, find, opened
+
+
+def _restored(origin: Origin, declaration: str, symbol: str) -> Foreign:
+    prototype, find, opened = found_again(origin, declaration, symbol, "to be called")
     contract = analyse(prototype)
     found = find(prototype.name)
     symbols = {name: find(name) for name in needed_symbols(prototype.clauses)}
