@@ -59,22 +59,26 @@ void the_child_makes_a_pool_of_its_own() {
     }
 }
 
-// The other thread allocates nothing meanwhile: the address sanitizer's allocator does not survive such a
-// fork itself.
+// The address sanitizer's allocator does not survive a fork while another thread is inside it, and every
+// thread is when it starts and when it ends. So whoever forks beside other threads waits until they run, and
+// they allocate nothing and do not end until the last fork.
 void a_fork_while_another_thread_runs_a_job() {
     const foreign function(count, PYFFIPAR_VOID, {});
     const std::vector<pyffipar_argument> none;
     const std::vector<std::int64_t> endless{std::int64_t{1} << 40};
     pyffipar_job job = job_of(function, none, endless);
     check(pyffipar_run(&job, 0) == PYFFIPAR_PENDING, "pending");
+    std::atomic<bool> has_begun{false};
     std::atomic<bool> is_over{false};
     std::thread other([&] {
+        has_begun.store(true);
         while (!is_over.load()) {
             check(pyffipar_resume(&job, 100'000) == PYFFIPAR_PENDING, "still pending");
         }
         pyffipar_cancel(&job);
         check(pyffipar_resume(&job, INT64_MAX) == PYFFIPAR_CANCELLED, "cancelled");
     });
+    await([&] { return has_begun.load(); }, "the other thread");
     for (int i = 0; i < 50 * soak_factor(); ++i) {
         in_child([] { run_meeting(); });
     }
@@ -165,12 +169,18 @@ void a_child_that_returns_from_the_call() {
 }
 
 void two_forks_at_once() {
+    std::atomic<int> begun{0};
+    std::atomic<int> ended{0};
     std::vector<std::thread> forking;
     for (int i = 0; i < 2; ++i) {
-        forking.emplace_back([] {
+        forking.emplace_back([&] {
+            begun.fetch_add(1);
+            await([&] { return begun.load() == 2; }, "the other thread begins");
             for (int fork_number = 0; fork_number < 25 * soak_factor(); ++fork_number) {
                 in_child([] { run_meeting(); });
             }
+            ended.fetch_add(1);
+            await([&] { return ended.load() == 2; }, "the other thread's last fork");
         });
     }
     for (std::thread &each : forking) {
