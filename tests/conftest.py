@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import shutil
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
@@ -64,18 +65,14 @@ def pytest_report_header() -> list[str]:
     return [f"pyffipar: {Path(str(pyffipar.__file__)).parent}", f"native library: {library}"]
 
 
-@pytest.fixture(scope="session")
-def compile_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """One compile cache for the whole run."""
+@pytest.fixture(scope="session", autouse=True)
+def compile_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """One compile cache for the whole run, and for every process that it starts."""
     folder = tmp_path_factory.mktemp("compiled")
     folder.chmod(0o700)
-    return folder
-
-
-@pytest.fixture(autouse=True)
-def _private_cache(monkeypatch: pytest.MonkeyPatch, compile_cache: Path) -> None:
-    """Point pyffipar at it."""
-    monkeypatch.setenv("PYFFIPAR_CACHE_DIR", str(compile_cache))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYFFIPAR_CACHE_DIR", str(folder))
+        yield folder
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -60,11 +60,9 @@ Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
 @pytest.fixture(scope="module")
-def library(compile_cache: Path) -> Iterator[str]:
+def library() -> str:
     """A shared library with the functions above."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PYFFIPAR_CACHE_DIR", str(compile_cache))
-        yield pf.compile(SOURCE).path
+    return pf.compile(SOURCE).path
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -29,8 +28,7 @@ DECLARATIONS = """
 
 
 @pytest.fixture
-def library(compile_cache: Path, monkeypatch: pytest.MonkeyPatch) -> pf.Library:
-    monkeypatch.setenv("PYFFIPAR_CACHE_DIR", str(compile_cache))
+def library(monkeypatch: pytest.MonkeyPatch) -> pf.Library:
     return pf.compile(SOURCE, DECLARATIONS)
 
 

@@ -33,10 +33,8 @@ def spans(function: Function, *arguments: Any) -> list[tuple[int, int]]:
 
 
 @pytest.fixture(scope="module")
-def path(compile_cache: Path) -> str:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PYFFIPAR_CACHE_DIR", str(compile_cache))
-        return pf.compile(Path(__file__).with_name("kernels").joinpath("clauses.c").read_text()).path
+def path() -> str:
+    return pf.compile(Path(__file__).with_name("kernels").joinpath("clauses.c").read_text()).path
 
 
 @pytest.fixture(scope="module")

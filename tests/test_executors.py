@@ -136,11 +136,9 @@ def pointer(array: Array) -> int:
 
 
 @pytest.fixture(scope="module")
-def path(compile_cache: Path) -> str:
+def path() -> str:
     """The compiled kernels."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PYFFIPAR_CACHE_DIR", str(compile_cache))
-        return pf.compile(Path(__file__).with_name("kernels").joinpath("basics.c").read_text()).path
+    return pf.compile(Path(__file__).with_name("kernels").joinpath("basics.c").read_text()).path
 
 
 @pytest.fixture(scope="module")

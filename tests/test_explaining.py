@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -44,10 +43,8 @@ DECLARATIONS = """
 
 
 @pytest.fixture(scope="module")
-def kernels(compile_cache: Path) -> pf.Library:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PYFFIPAR_CACHE_DIR", str(compile_cache))
-        return pf.compile(SOURCE, DECLARATIONS)
+def kernels() -> pf.Library:
+    return pf.compile(SOURCE, DECLARATIONS)
 
 
 class Explained:

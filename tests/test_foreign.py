@@ -35,10 +35,8 @@ DECLARATIONS = """
 
 
 @pytest.fixture(scope="module")
-def library(compile_cache: Path) -> pf.Library:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PYFFIPAR_CACHE_DIR", str(compile_cache))
-        return pf.compile(SOURCE, DECLARATIONS, callables={"merge": lambda one, other: one + other})
+def library() -> pf.Library:
+    return pf.compile(SOURCE, DECLARATIONS, callables={"merge": lambda one, other: one + other})
 
 
 def again(foreign: Foreign) -> Foreign:

@@ -67,10 +67,8 @@ DECLARATIONS = """
 
 
 @pytest.fixture(scope="module")
-def library(compile_cache: Path) -> pf.Library:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PYFFIPAR_CACHE_DIR", str(compile_cache))
-        return pf.compile(SOURCE, DECLARATIONS)
+def library() -> pf.Library:
+    return pf.compile(SOURCE, DECLARATIONS)
 
 
 @pytest.fixture(scope="module")
@@ -433,7 +431,7 @@ if __name__ == "__main__":
 """
 
 
-def test_the_bits_of_a_plain_loop_from_mpi(tmp_path: Path, compile_cache: Path) -> None:
+def test_the_bits_of_a_plain_loop_from_mpi(tmp_path: Path) -> None:
     start = Path(sys.executable).with_name("mpiexec")
     if not start.exists():
         if os.environ.get("CI", "").lower() in ("true", "1"):
@@ -444,7 +442,7 @@ def test_the_bits_of_a_plain_loop_from_mpi(tmp_path: Path, compile_cache: Path) 
     allowed = {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1"}
     done = subprocess.run(
         [start, "--oversubscribe", "-n", "3", sys.executable, "-m", "mpi4py.futures", script],
-        env={**os.environ, **allowed, "PYFFIPAR_CACHE_DIR": str(compile_cache)},
+        env={**os.environ, **allowed},
         capture_output=True, text=True, timeout=200, cwd=tmp_path, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -58,10 +57,8 @@ every_executor = pytest.mark.parametrize("executor", EXECUTORS)
 
 
 @pytest.fixture(scope="module")
-def kernels(compile_cache: Path) -> pf.Library:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PYFFIPAR_CACHE_DIR", str(compile_cache))
-        return pf.compile(SOURCE, DECLARATIONS)
+def kernels() -> pf.Library:
+    return pf.compile(SOURCE, DECLARATIONS)
 
 
 LAYOUTS: dict[str, Callable[[Array], Array]] = {

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ctypes
 import pickle
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -80,7 +79,7 @@ def test_calls_on_copies_give_the_bits_of_calls_in_place(case: Any) -> None:
 
 
 @pytest.fixture(scope="module")
-def library(compile_cache: Path) -> pf.Library:
+def library() -> pf.Library:
     source = """
         #include <stddef.h>
         double total(size_t n, const double *x, size_t s) { double t = 0; while (n--) t += x[n * s]; return t; }
@@ -92,18 +91,16 @@ def library(compile_cache: Path) -> pf.Library:
         void drop(void *h) { (void)h; }
         void merge(void *a, const void *b) { (void)a; (void)b; }
     """
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PYFFIPAR_CACHE_DIR", str(compile_cache))
-        return pf.compile(
-            source,
-            """
-            double total(size_t n, const double x[0 : n : s], size_t s) reduction(+) chunk(max = 5);
-            void scale(size_t n, double a, const double x[n], double y[n]) chunk(max = 5);
-            void some(size_t n, const double x[n], double y[n]) chunk(max = 5);
-            void shift(const struct how *how, size_t n, const double x[n], double y[n]);
-            void apply(double (*f)(double), size_t n, const double x[n], double y[n]);
-            """,
-        )
+    return pf.compile(
+        source,
+        """
+        double total(size_t n, const double x[0 : n : s], size_t s) reduction(+) chunk(max = 5);
+        void scale(size_t n, double a, const double x[n], double y[n]) chunk(max = 5);
+        void some(size_t n, const double x[n], double y[n]) chunk(max = 5);
+        void shift(const struct how *how, size_t n, const double x[n], double y[n]);
+        void apply(double (*f)(double), size_t n, const double x[n], double y[n]);
+        """,
+    )
 
 
 def mould_of(function: pf.Function, name: str, *arguments: Any) -> Mould:
@@ -146,7 +143,7 @@ def test_what_is_shown_many_times_travels_once(library: pf.Library) -> None:
     assert mould.reach() == (0, 88)
 
 
-def test_an_array_that_all_calls_see_whole_travels_with_the_order(compile_cache: Path) -> None:
+def test_an_array_that_all_calls_see_whole_travels_with_the_order() -> None:
     source = """void gemm(int m, int k, int n, const double *a, const double *b, double *c) {
         c[0] = a[0] + b[0] + m + k + n;
     }"""

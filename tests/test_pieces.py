@@ -70,21 +70,19 @@ def test_boxes_hold_every_number_of_a_range_once_and_in_order(shape: list[int], 
 
 
 @pytest.fixture(scope="module")
-def library(compile_cache: Any) -> pf.Library:
+def library() -> pf.Library:
     source = """
         #include <stddef.h>
         double total(size_t n, const double *x) { double s = 0; for (size_t i = 0; i < n; i++) s += x[i]; return s; }
         void blur(size_t n, const double *x, double *y) { for (size_t i = 0; i < n; i++) y[i] = x[i - 1] + x[i + 1]; }
         void told(int i, size_t n, const double *x, double *y) { for (size_t j = 0; j < n; j++) y[j] = i + 0 * x[j]; }
     """
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PYFFIPAR_CACHE_DIR", str(compile_cache))
-        return pf.compile(
-            source,
-            """double total(size_t n, const double x[n]) reduction(+) chunk(max = 4);
-               void blur(size_t n, const double x[-1 : n + 2], double y[n]) boundary(wrap) chunk(max = 4);
-               void told(int i, size_t n, const double x[n], double y[n]) linear(i : 1) chunk(max = 4);""",
-        )
+    return pf.compile(
+        source,
+        """double total(size_t n, const double x[n]) reduction(+) chunk(max = 4);
+           void blur(size_t n, const double x[-1 : n + 2], double y[n]) boundary(wrap) chunk(max = 4);
+           void told(int i, size_t n, const double x[n], double y[n]) linear(i : 1) chunk(max = 4);""",
+    )
 
 
 def only(plan: Plan, first: int, last: int) -> Piece:

@@ -63,10 +63,8 @@ DECLARATIONS = """
 
 
 @pytest.fixture(scope="module")
-def library(compile_cache: Path) -> pf.Library:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PYFFIPAR_CACHE_DIR", str(compile_cache))
-        return pf.compile(SOURCE, DECLARATIONS)
+def library() -> pf.Library:
+    return pf.compile(SOURCE, DECLARATIONS)
 
 
 @pytest.fixture(autouse=True)
@@ -316,9 +314,7 @@ def test_without_an_interpreter_there_are_no_workers(monkeypatch: pytest.MonkeyP
         Launcher().start()
 
 
-def test_where_no_process_can_be_started_the_call_says_so(
-    compile_cache: Path, library: pf.Library, tmp_path: Path
-) -> None:
+def test_where_no_process_can_be_started_the_call_says_so(library: pf.Library, tmp_path: Path) -> None:
     code = f"""
 import resource, numpy as np, pyffipar as pf
 k = pf.load({library.path!r}, "double third(double x);")

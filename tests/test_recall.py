@@ -46,11 +46,9 @@ DECLARED = {
 
 
 @pytest.fixture(scope="module")
-def functions(compile_cache: Path) -> dict[str, Function]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PYFFIPAR_CACHE_DIR", str(compile_cache))
-        folder = Path(__file__).with_name("kernels")
-        libraries = [pf.compile((folder / name).read_text(), text) for name, text in DECLARED.items()]
+def functions() -> dict[str, Function]:
+    folder = Path(__file__).with_name("kernels")
+    libraries = [pf.compile((folder / name).read_text(), text) for name, text in DECLARED.items()]
     return {function.__name__: function for library in libraries for function in library}
 
 

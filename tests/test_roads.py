@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -64,14 +63,13 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def result(folder: Path, compile_cache: Path) -> dict[str, Any]:
+def result(folder: Path) -> dict[str, Any]:
     """The one run that all tests look at."""
     done = subprocess.run(
         [sys.executable, str(SCRIPT), "--quick", "--json", "--out", str(folder)],
         capture_output=True,
         text=True,
         timeout=RUN_LIMIT,
-        env={**os.environ, "PYFFIPAR_CACHE_DIR": str(compile_cache)},
         check=False,
     )
     assert done.stdout, done.stderr

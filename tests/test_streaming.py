@@ -63,10 +63,8 @@ DECLARATIONS = """
 
 
 @pytest.fixture(scope="module")
-def library(compile_cache: Path) -> pf.Library:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PYFFIPAR_CACHE_DIR", str(compile_cache))
-        return pf.compile(SOURCE, DECLARATIONS)
+def library() -> pf.Library:
+    return pf.compile(SOURCE, DECLARATIONS)
 
 
 class Disk:

@@ -95,13 +95,11 @@ def library() -> pf.Library:
 
 
 @pytest.fixture(scope="module")
-def complaints(tmp_path_factory: pytest.TempPathFactory, compile_cache: Path) -> dict[str, str]:
+def complaints(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """What mypy says about the stub and a program with right and wrong calls, by the line it says it about."""
     pytest.importorskip("mypy")
     folder = tmp_path_factory.mktemp("project")
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setenv("PYFFIPAR_CACHE_DIR", str(compile_cache))
-        text = pf.compile(SOURCE, DECLARATIONS).stub(folder / "kernels.pyi")
+    text = pf.compile(SOURCE, DECLARATIONS).stub(folder / "kernels.pyi")
     assert (folder / "kernels.pyi").read_text() == text
     (folder / "kernels.py").write_text("import pyffipar\nlibrary = pyffipar.compile('...', '...')\n")
     program = RIGHT + "\n".join(WRONG) + "\n"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -33,10 +32,8 @@ void twice(size_t n, const double x[n], double y[n]) chunk(min = 1000, max = 100
 
 
 @pytest.fixture(scope="module")
-def k(compile_cache: Path) -> Iterator[pf.Library]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PYFFIPAR_CACHE_DIR", str(compile_cache))
-        yield pf.compile(SOURCE, DECLARATIONS)
+def k() -> pf.Library:
+    return pf.compile(SOURCE, DECLARATIONS)
 
 
 @every_executor

@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -54,10 +53,8 @@ double apply(double (*f)(double), size_t n, const double x[n]) reduction(+);
 
 
 @pytest.fixture(scope="module")
-def k(compile_cache: Path) -> Iterator[pf.Library]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PYFFIPAR_CACHE_DIR", str(compile_cache))
-        yield pf.compile(SOURCE, DECLARATIONS)
+def k() -> pf.Library:
+    return pf.compile(SOURCE, DECLARATIONS)
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -54,10 +53,8 @@ CHUNKS = "chunk(min = {0}, max = {0})"
 
 
 @pytest.fixture(scope="module")
-def path(compile_cache: Path) -> str:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PYFFIPAR_CACHE_DIR", str(compile_cache))
-        return pf.compile(SOURCE).path
+def path() -> str:
+    return pf.compile(SOURCE).path
 
 
 @pytest.fixture(scope="module")

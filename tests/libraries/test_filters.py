@@ -55,10 +55,8 @@ unhurried = settings(deadline=None, max_examples=25, suppress_health_check=[Heal
 
 
 @pytest.fixture(scope="module")
-def path(compile_cache: Any) -> str:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PYFFIPAR_CACHE_DIR", str(compile_cache))
-        return pf.compile(SOURCE).path
+def path() -> str:
+    return pf.compile(SOURCE).path
 
 
 @pytest.fixture(scope="module")

@@ -110,23 +110,21 @@ long count_ended(void) { return ended; }
 
 
 @pytest.fixture(scope="module")
-def shim(gsl: pf.Library, compile_cache: Any) -> pf.Library:
+def shim(gsl: pf.Library) -> pf.Library:
     """GSL's functions with copies counted."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PYFFIPAR_CACHE_DIR", str(compile_cache))
-        return pf.compile(
-            SHIM,
-            """
-            int add(gsl_histogram *h1, const gsl_histogram *h2) status(0);
-            int increment(gsl_histogram *h, double x) status(0)
-                private(h = counted_clone, counted_free, empty) reduction(add(_, _): h);
-            int refused(gsl_histogram *h, double x) status(0)
-                private(h = refuse, counted_free, empty) reduction(add(_, _): h);
-            long count_made(void);
-            long count_ended(void);
-            """,
-            flags=["-Wl,--no-as-needed", "-lgsl", "-lgslcblas", "-lm"],
-        )
+    return pf.compile(
+        SHIM,
+        """
+        int add(gsl_histogram *h1, const gsl_histogram *h2) status(0);
+        int increment(gsl_histogram *h, double x) status(0)
+            private(h = counted_clone, counted_free, empty) reduction(add(_, _): h);
+        int refused(gsl_histogram *h, double x) status(0)
+            private(h = refuse, counted_free, empty) reduction(add(_, _): h);
+        long count_made(void);
+        long count_ended(void);
+        """,
+        flags=["-Wl,--no-as-needed", "-lgsl", "-lgslcblas", "-lm"],
+    )
 
 
 def test_every_copy_is_ended(gsl: pf.Library, shim: pf.Library, everywhere: dict[str, Any]) -> None:

@@ -42,10 +42,8 @@ DECLARATIONS = """
 
 
 @pytest.fixture(scope="module")
-def kernels(compile_cache: Any) -> pf.Library:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PYFFIPAR_CACHE_DIR", str(compile_cache))
-        return pf.compile(SOURCE, DECLARATIONS)
+def kernels() -> pf.Library:
+    return pf.compile(SOURCE, DECLARATIONS)
 
 
 @pytest.mark.parametrize("length", [0, 1, 126, 127, 128, 254, 255, 256, 257, 511, 100_003])

@@ -30,16 +30,14 @@ threads = thread_count(executor)
 
 
 @pytest.fixture(scope="session")
-def stage(compile_cache: Path) -> ModuleType:
+def stage() -> ModuleType:
     """The module that the tests share with the programs they start."""
     specification = importlib.util.spec_from_file_location("stage", FOLDER / "stage.py")
     assert specification is not None
     assert specification.loader is not None
     module = importlib.util.module_from_spec(specification)
     specification.loader.exec_module(module)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PYFFIPAR_CACHE_DIR", str(compile_cache))
-        module.functions()  # compiled now: tests with limits need not wait for the compiler
+    module.functions()  # compiled now: tests with limits need not wait for the compiler
     return module
 
 

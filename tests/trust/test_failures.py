@@ -123,14 +123,12 @@ def test_a_cpp_exception_becomes_an_error_with_its_words_and_the_pool_lives_on(
 
 
 @pytest.fixture(scope="module")
-def throwing(compile_cache: Path) -> pf.Library:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PYFFIPAR_CACHE_DIR", str(compile_cache))
-        return pf.compile(
-            "#include <cstddef>\n" + Path(__file__).with_name("throwing.cpp").read_text(),
-            "double maybe(double x); void maybe_all(size_t n, const double x[n], double y[n]);",
-            language="c++",
-        )
+def throwing() -> pf.Library:
+    return pf.compile(
+        "#include <cstddef>\n" + Path(__file__).with_name("throwing.cpp").read_text(),
+        "double maybe(double x); void maybe_all(size_t n, const double x[n], double y[n]);",
+        language="c++",
+    )
 
 
 # Merging
