@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import itertools
+import tracemalloc
 import weakref
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -211,6 +212,27 @@ def test_norm() -> None:
     np.testing.assert_allclose(pf.norm(x, axis=0), np.linalg.norm(x, axis=0))
     np.testing.assert_allclose(pf.norm(x[:, ::3], axis=1), np.linalg.norm(x[:, ::3], axis=1))
     assert pf.norm([3 + 4j]) == 5
+
+
+@pytest.mark.parametrize("dtype", ["c8", ">c16", "c16"])
+def test_the_norm_of_complex_numbers_in_any_layout(dtype: str) -> None:
+    parts = np.random.default_rng(0).standard_normal((2, 6, 8, 10))
+    x = (parts[0] + 1j * parts[1]).astype(dtype)
+    for layout in (x, x[::2, ::-1, ::3], x.T, np.asfortranarray(x), x[:, :0], x[1, 2, 3]):
+        for axis in (None, 0, -1, (0, 2)) if layout.ndim else (None,):
+            expected = np.sqrt((np.abs(layout) ** 2).sum(axis=axis))
+            np.testing.assert_allclose(pf.norm(layout, axis=axis), expected, rtol=1e-5, strict=False)
+
+
+def test_the_norm_of_complex_numbers_copies_none_of_them() -> None:
+    x = np.ones(1_000_000, complex)
+    tracemalloc.start()
+    try:
+        assert pf.norm(x) == 1000
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < x.nbytes / 8
 
 
 def test_variance_far_from_zero() -> None:

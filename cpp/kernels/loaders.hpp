@@ -91,6 +91,7 @@ struct widened {
         } else {
             constexpr std::size_t lanes = line<double>::lanes / registers;
             using narrow __attribute__((vector_size(lanes * sizeof(type)))) = type;
+            fetch_ahead(x + i);
             line<double> loaded;
             unrolled<registers>([&](auto r) {
                 narrow values;

@@ -198,9 +198,9 @@ def norm(a: Any, axis: Axis = None, keepdims: bool = False) -> Any:
     x = adopted(a, "norm")
     axes = reduced_axes(axis, x.ndim)
     if x.dtype.kind == "c":
-        x = np.stack([x.real, x.imag], axis=-1)
-        result = norm(x, (*axes, x.ndim - 1), keepdims=False)
-        kept = with_kept(np.asarray(result), axes, x.ndim - 1, keepdims=keepdims)
+        parts = x[..., np.newaxis].view(x.real.dtype)  # along a new last axis, in place
+        result = norm(parts, (*axes, x.ndim), keepdims=False)
+        kept = with_kept(np.asarray(result), axes, x.ndim, keepdims=keepdims)
         return kept if kept.ndim else kept[()]
     working, final = _averaged(x, None)
     if x.size == 0:

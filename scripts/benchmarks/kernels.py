@@ -22,10 +22,20 @@ Cases = dict[str, Callable[[], object]]
 
 THREADS = 2
 ITEMS = 100_000_000
-# The fastest a loop in C reads: whole words, one to four streams for each thread; and what most would write for a sum.
+# The fastest a loop in C reads: whole words, one to four streams for each thread, lines asked for ahead or not; and
+# what most would write for a sum.
 SOURCE = r"""
 #include <stddef.h>
 #include <stdint.h>
+static uint64_t part_asked(size_t n, const uint64_t *x) {
+    uint64_t a = 0, b = 0, c = 0, d = 0;
+    size_t q = n / 4;
+    for (size_t i = 0; i + 8 <= q; i += 8) {
+        for (size_t s = 0; s < 4; s++) __builtin_prefetch(x + s * q + i + 128);
+        for (size_t k = i; k < i + 8; k++) { a ^= x[k]; b ^= x[q + k]; c ^= x[2 * q + k]; d ^= x[3 * q + k]; }
+    }
+    return a ^ b ^ c ^ d;
+}
 static uint64_t part(size_t n, const uint64_t *x, int streams) {
     uint64_t a = 0, b = 0, c = 0, d = 0;
     size_t q = n / (size_t)streams;
@@ -34,10 +44,13 @@ static uint64_t part(size_t n, const uint64_t *x, int streams) {
     if (streams == 4) for (size_t i = 0; i < q; i++) { a ^= x[i]; b ^= x[q + i]; c ^= x[2 * q + i]; d ^= x[3 * q + i]; }
     return a ^ b ^ c ^ d;
 }
-uint64_t read_all(size_t n, const double *x, int streams) {
+uint64_t read_all(size_t n, const double *x, int streams, int asks) {
     uint64_t all = 0;
     #pragma omp parallel for schedule(static) reduction(^ : all)
-    for (int half = 0; half < 2; half++) all ^= part(n / 2, (const uint64_t *)x + (size_t)half * (n / 2), streams);
+    for (int half = 0; half < 2; half++) {
+        const uint64_t *from = (const uint64_t *)x + (size_t)half * (n / 2);
+        all ^= asks ? part_asked(n / 2, from) : part(n / 2, from, streams);
+    }
     return all;
 }
 double openmp_sum(size_t n, const double *x) {
@@ -48,7 +61,7 @@ double openmp_sum(size_t n, const double *x) {
 }
 """
 DECLARATIONS = """
-uint64_t read_all(size_t n, const double x[n], int streams) split();
+uint64_t read_all(size_t n, const double x[n], int streams, int asks) split();
 double openmp_sum(size_t n, const double x[n]) split();
 """
 FLAGS = ("-march=native", "-ffast-math", "-fopenmp")
@@ -74,7 +87,8 @@ def _large(*, quick: bool) -> tuple[dict[str, Timing], list[Figure]]:
     x, y = generator.standard_normal(n), generator.standard_normal(n)
     wide = np.ldexp(x, generator.integers(-300, 300, n))
     c = pf.compile(SOURCE, DECLARATIONS, flags=FLAGS)
-    cases: Cases = {f"read, {s} streams": lambda s=s: c.read_all(x, s) for s in (1, 2, 4)}  # type: ignore[misc]
+    cases: Cases = {f"read, {s} streams": lambda s=s: c.read_all(x, s, 0) for s in (1, 2, 4)}  # type: ignore[misc]
+    cases["read, 4 streams, asked ahead"] = lambda: c.read_all(x, 4, 1)
     cases |= {"OpenMP sum": lambda: c.openmp_sum(x)}
     cases |= {f"{name}, pyffipar": lambda f=f: f(x) for name, f in _own().items()}  # type: ignore[misc]
     cases |= {
@@ -170,16 +184,6 @@ def _large_figures(seconds: dict[str, float]) -> list[Figure]:
     return figures
 
 
-def _looped(case: Callable[[], object], times: int) -> Callable[[], object]:
-    """A case that takes microseconds, often enough for the clock; the threads stay awake."""
-
-    def loop() -> None:
-        for _ in range(times):
-            case()
-
-    return loop
-
-
 def _in_cache(*, quick: bool) -> tuple[dict[str, Timing], list[Figure]]:
     # as plainly as Python can call it: its own cost is not held against it
     openmp_sum = ctypes.CDLL(pf.compile(SOURCE, flags=FLAGS).path).openmp_sum
@@ -194,9 +198,9 @@ def _in_cache(*, quick: bool) -> tuple[dict[str, Timing], list[Figure]]:
             "OpenMP static": partial(openmp_sum, n, x.ctypes.data), "pyffipar": prepare(pf.sum, x),
             "pyffipar, 1 thread": alone, "NumPy": x.sum,
         }  # fmt: skip
-        times = max(2, 20_000_000 // n) // (10 if quick else 1) + 1
-        cases = {f"sum of {n:.0e}, {name}": _looped(case, times) for name, case in cases.items()}
-        timings |= interleave(cases, repeats=3 if quick else 9)
+        cases = {f"sum of {n:.0e}, {name}": case for name, case in cases.items()}
+        times = max(2, 50_000_000 // n) // (10 if quick else 1) + 1  # calls in a row: the threads stay awake
+        timings |= interleave(cases, repeats=3 if quick else 15, times=dict.fromkeys(cases, times))
         s = {name: timings[f"sum of {n:.0e}, {name}"].seconds for name in ("OpenMP static", "pyffipar", "NumPy")}
         figures.append(figure(f"sum of {n:.0e}: OpenMP / ours", s["OpenMP static"] / s["pyffipar"], at_least=1))
         one = timings[f"sum of {n:.0e}, pyffipar, 1 thread"].seconds
@@ -211,8 +215,9 @@ def _small(*, quick: bool) -> tuple[dict[str, Timing], list[Figure]]:
         "NumPy": lambda: np.sum(x), "NumPy's method": x.sum, "pyffipar": lambda: pf.sum(x),
         "prepared": prepare(pf.sum, x),
     }  # fmt: skip
-    timings = interleave({f"sum of 1e3, {name}": _looped(case, times) for name, case in cases.items()})
-    s = {name: timings[f"sum of 1e3, {name}"].seconds / times for name in cases}
+    cases = {f"sum of 1e3, {name}": case for name, case in cases.items()}
+    timings = interleave(cases, times=dict.fromkeys(cases, times))
+    s = {name.partition(", ")[2]: timing.seconds for name, timing in timings.items()}
     return timings, [
         figure("sum of 1e3: prepared / NumPy's method", s["prepared"] / s["NumPy's method"], at_most=1),
         figure("sum of 1e3: an ordinary call", s["pyffipar"] * 1e6, at_most=15, unit="us"),
