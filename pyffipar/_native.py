@@ -223,7 +223,7 @@ _TYPES = CType("const int32_t *", POINTER(c_int32))
 _FUNCTION = CType("pyffipar_function *", c_void_p)
 _CONST_FUNCTION = CType("const pyffipar_function *", c_void_p)
 _NEW_FUNCTION = CType("pyffipar_function **", POINTER(c_void_p))
-_JOB = CType("pyffipar_job *", POINTER(Job))
+_JOB = CType("pyffipar_job *", c_void_p)  # ctypes takes a pointer to Job as well, but for twice the time
 
 # Every function of the library. The loop in _declare() applies this table, so a misspelt name fails when loading.
 FUNCTIONS: dict[str, Signature] = {

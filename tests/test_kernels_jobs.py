@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import threading
 from typing import Any
 
@@ -38,7 +39,7 @@ def test_a_job_that_is_not_over_at_once_is_taken_up(
     x = np.random.default_rng(1).standard_normal(N)
     with pf.options(threads=threads):
         expected = pf.sum(x)
-        monkeypatch.setattr(native, "AT_ONCE", 0)
+        monkeypatch.setattr(native, "AT_ONCE", ctypes.c_int64(0))
         assert pf.sum(x) == prepare(pf.sum, x)() == expected
     assert job
     assert all(not one._call._job.state for one in job)
@@ -58,7 +59,7 @@ def test_nobody_is_in_the_arrays_after_an_interruption_between_two_steps(
         raise KeyboardInterrupt
 
     with pf.options(threads=threads):
-        monkeypatch.setattr(native, "AT_ONCE", 0)
+        monkeypatch.setattr(native, "AT_ONCE", ctypes.c_int64(0))
         monkeypatch.setattr(native.Job, "is_done_at_once", interrupted)
         with pytest.raises(KeyboardInterrupt):
             pf.sum(x)
@@ -68,7 +69,7 @@ def test_nobody_is_in_the_arrays_after_an_interruption_between_two_steps(
 
 
 def test_jobs_are_not_shared_by_threads_that_call_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(native, "AT_ONCE", 0)
+    monkeypatch.setattr(native, "AT_ONCE", ctypes.c_int64(0))
     arrays = [np.full(200_000, float(number)) for number in range(8)]
     sums: dict[int, float] = {}
 

@@ -221,6 +221,9 @@ class planner {
         } else {
             added.strides = make_strides(argument);
         }
+        if (argument.kind == PYFFIPAR_ADDRESS && !has_boundary(argument)) {
+            return; // it is handed over, and nothing behind it is read here
+        }
         added.fetch = argument.kind == PYFFIPAR_LINEAR ? fetch_linear
                       : is_same                        ? fetch_same_type
                                                        : fetch_converted;

@@ -11,11 +11,23 @@ namespace {
 
 constexpr std::int64_t most_dimensions = 64; // as in NumPy
 
-[[noreturn]] void refuse(const std::string &where, const std::string &what) {
-    throw refused(where + ": " + what);
+// What a check is about. Most checks hold, so words are made of it only where one does not.
+struct place {
+    const char *name;
+    std::int64_t number = -1; // of an argument
+
+    place(const char *what) noexcept : name(what) {}
+    place(const char *what, std::size_t which) noexcept
+        : name(what), number(static_cast<std::int64_t>(which)) {}
+
+    std::string words() const { return number < 0 ? name : std::string(name) + " " + std::to_string(number); }
+};
+
+[[noreturn]] void refuse(const place &where, const std::string &what) {
+    throw refused(where.words() + ": " + what);
 }
 
-void require(bool holds, const std::string &where, const char *what) {
+void require(bool holds, const place &where, const char *what) {
     if (!holds) {
         refuse(where, what);
     }
@@ -30,7 +42,7 @@ void check_at_least(std::int64_t value, std::int64_t least, const char *name) {
 
 bool is_swapped(const pyffipar_argument &argument) { return (argument.flags & PYFFIPAR_SWAPPED) != 0; }
 
-void check_convertible(const pyffipar_argument &argument, bool from_memory, const std::string &where) {
+void check_convertible(const pyffipar_argument &argument, bool from_memory, const place &where) {
     const auto found = from_memory ? find_gather(argument.element, is_swapped(argument), argument.type)
                                    : find_scatter(argument.type, argument.element, is_swapped(argument));
     if (found == nullptr) {
@@ -39,7 +51,7 @@ void check_convertible(const pyffipar_argument &argument, bool from_memory, cons
     }
 }
 
-void check_same_type(const pyffipar_argument &argument, std::int32_t declared, const std::string &where) {
+void check_same_type(const pyffipar_argument &argument, std::int32_t declared, const place &where) {
     if (argument.type != declared) {
         refuse(where, std::string("its type is ") + name_of(argument.type) + ", the function takes " +
                           name_of(declared));
@@ -55,7 +67,7 @@ bool is_empty(const pyffipar_argument &argument, std::int64_t longest) {
     return empty;
 }
 
-void check_buffer(const pyffipar_argument &argument, std::int64_t longest, const std::string &where) {
+void check_buffer(const pyffipar_argument &argument, std::int64_t longest, const place &where) {
     require(argument.core_ndim >= 0 && argument.core_ndim <= most_dimensions, where,
             "core_ndim is not between 0 and 64");
     require(argument.core_ndim == 0 || (argument.core_shape != nullptr && argument.core_strides != nullptr),
@@ -88,7 +100,7 @@ bool is_packed(const pyffipar_argument &argument) {
     return true;
 }
 
-void check_boundary(const pyffipar_argument &argument, const grid &cut, const std::string &where) {
+void check_boundary(const pyffipar_argument &argument, const grid &cut, const place &where) {
     constexpr std::int64_t most = std::int64_t{1} << 61; // sums of a few of these fit
     require(argument.boundary > PYFFIPAR_NONE && argument.boundary <= PYFFIPAR_FILL, where,
             "unknown boundary");
@@ -115,7 +127,7 @@ void check_boundary(const pyffipar_argument &argument, const grid &cut, const st
 }
 
 void check_argument(const pyffipar_argument &argument, std::int32_t declared, const grid &cut,
-                    const std::string &where) {
+                    const place &where) {
     switch (argument.kind) {
     case PYFFIPAR_CONSTANT:
     case PYFFIPAR_LENGTH:
@@ -205,7 +217,7 @@ std::int64_t validate(const pyffipar_job &job) {
     require(types.empty() || job.arguments != nullptr, "job", "arguments is null");
     const grid cut{job.length, job.chunk, job.chunks};
     for (std::size_t i = 0; i < types.size() && !is_nothing; ++i) {
-        check_argument(job.arguments[i], types[i], cut, "argument " + std::to_string(i));
+        check_argument(job.arguments[i], types[i], cut, place("argument", i));
     }
     if (!is_nothing) {
         check_result(job);

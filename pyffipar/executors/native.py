@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import CancelledError
-from ctypes import POINTER, byref, c_int32, c_int64, c_void_p
+from ctypes import POINTER, addressof, byref, c_int32, c_int64, c_void_p
 from functools import cache
 from typing import Any, NoReturn
 
@@ -28,7 +28,8 @@ from .base import Array, Run, bad_status, chunk_error
 _EXPECT_VALUE, _EXPECT_LENGTH = 1, 3  # pyffipar_job.check_status
 _BOUNDARIES = {"constant": "FILL"}  # where the language and the library name a boundary differently
 CALL_PATH = _native.CallPath.CHEAPEST  # how foreign calls are made; tests try the others
-AT_ONCE = int(SLICE * 1e9)  # ns
+AT_ONCE = c_int64(int(SLICE * 1e9))  # ns; as an object, for ctypes takes numbers more slowly
+_DONE = _native.Status.DONE
 MAX_FAILURES = 16  # kept in full; after the first one tasks not begun are dropped, so there are rarely more
 MOST_SPANS = 1 << 20  # of a call that is traced: more than that nobody can look at
 
@@ -93,7 +94,7 @@ class Job:
         if plan.status is not None:
             self._set_status(job, plan.status)
         self._job = job
-        self._reference = byref(job)
+        self._address = c_void_p(addressof(job))
         self._begun: int | None = None  # the status of a run that nobody looks after so far
 
     def __call__(self, run: Run) -> None:
@@ -102,7 +103,7 @@ class Job:
             target.base = address_of(run.handles[name])
         recorder = run.watch.recorder if self._begun is None else None  # what has begun is not recorded half-way
         status = self._run(run.watch) if recorder is None else self._run_recorded(run, recorder)
-        if status != _native.Status.DONE:
+        if status != _DONE:
             self._fail(run, status)
 
     def is_done_at_once(self) -> bool:
@@ -113,8 +114,8 @@ class Job:
         """
         if tracing.active:
             return False  # to be recorded it has to be looked after
-        status = self._library.pyffipar_run(self._reference, AT_ONCE)
-        if status == _native.Status.DONE:
+        status = self._library.pyffipar_run(self._address, AT_ONCE)
+        if status == _DONE:
             return True
         self._begun = status
         return False
@@ -155,11 +156,11 @@ class Job:
         status, self._begun = self._begun, None
         try:
             if status is None:
-                status = self._library.pyffipar_run(self._reference, int(watch.patience() * 1e9))
+                status = self._library.pyffipar_run(self._address, int(watch.patience() * 1e9))
             while status == _native.Status.PENDING:
                 watch.hold_signals()
                 watch.look(job.calls_done)
-                status = self._library.pyffipar_resume(self._reference, int(watch.patience() * 1e9))
+                status = self._library.pyffipar_resume(self._address, int(watch.patience() * 1e9))
         finally:
             if job.state:
                 self._drain(watch.hold_signals)
@@ -184,8 +185,8 @@ class Job:
         while self._job.state:
             try:
                 hold_signals()
-                self._library.pyffipar_cancel(self._reference)
-                self._library.pyffipar_resume(self._reference, _native.WAIT_FOREVER)
+                self._library.pyffipar_cancel(self._address)
+                self._library.pyffipar_resume(self._address, _native.WAIT_FOREVER)
             except BaseException as error:  # noqa: BLE001 - raised again below
                 interrupted = error
         if interrupted is not None:

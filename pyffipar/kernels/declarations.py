@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from functools import cache, partial
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -183,7 +183,7 @@ class Fold:
 
     def of(self, partials: Array) -> Callable[[], Any]:
         """What merges this very array, one-dimensional and contiguous, whenever it is called; keep the array alive."""
-        return partial(self._call, partials.size, address_of(partials))
+        return direct.bound(self._call, partials)
 
     def __call__(self, partials: Array) -> Any:
         """Merge along the axis of the chunks: the last one, or the last but one in front of arrays."""

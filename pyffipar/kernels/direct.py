@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,7 @@ import numpy as np
 from .. import _native
 from ..sources.origins import Origin
 from ..sources.symbols import OpenLibrary, open_library
+from ..system.addresses import address_of
 
 _C_TYPES: dict[str, Any] = {
     "f4": ctypes.c_float, "f8": ctypes.c_double, "b1": ctypes.c_bool,
@@ -55,6 +56,15 @@ def foreign(symbol: str, result: np.dtype[Any] | None, addresses: int) -> Any:
     restype = None if result is None else _C_TYPES[result.str[1:]]
     prototype = ctypes.CFUNCTYPE(restype, ctypes.c_size_t, *[ctypes.c_void_p] * addresses)
     return prototype((symbol, _native.library()))
+
+
+def bound(kernel: Callable[..., Any], *arrays: np.ndarray[Any, np.dtype[Any]]) -> Callable[[], Any]:
+    """A kernel's call with these very arrays, of equal size; whoever makes it keeps them alive.
+
+    ctypes hands objects of its own on as they are; to convert numbers takes it as long as the rest of a call.
+    """
+    addresses = [ctypes.c_void_p(address_of(array)) for array in arrays]
+    return partial(kernel, ctypes.c_size_t(arrays[0].size), *addresses)
 
 
 @cache

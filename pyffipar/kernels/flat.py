@@ -91,8 +91,7 @@ class Flat:
         """A call to repeat on the same arrays."""
         size = arrays[0].size
         if is_one_chunk(size, self._item_bytes):
-            single = partial(self._single, size, *[address_of(array) for array in arrays])
-            return _Held(single, self._make, arrays)
+            return _Held(direct.bound(self._single, *arrays), self._make, arrays)
         if self._merge is None or not _is_usual(current()) or any(map(is_trailed, arrays)):
             return self._function.prepare(*(array.reshape(-1) for array in arrays))
         job = Job(self._family, self._dtype, current().thread_count(), arrays, self._merge)

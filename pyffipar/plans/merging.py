@@ -37,10 +37,9 @@ def finish(plan: Plan, outcome: Outcome, functions: Functions) -> Any:
     joined: dict[str, Array] = {}
     if outcome.merges:
         _merge_all(plan, outcome.merges, joined, functions)
-    values = tuple([_handed_out(result, joined) for result in outcome.results])
-    if len(values) == 1:
-        return values[0]
-    return values or None
+    if len(outcome.results) == 1:
+        return _handed_out(outcome.results[0], joined)
+    return tuple([_handed_out(result, joined) for result in outcome.results]) or None
 
 
 def _merge_all(plan: Plan, merges: tuple[Merge, ...], joined: dict[str, Array], functions: Functions) -> None:
