@@ -39,7 +39,8 @@ def carry_out(
     stop : Event, optional
         Ends the call early when it is set.
     """
-    start(plan)
+    if outcome.merges:
+        start(plan)
     companions = foreign.companions
     is_usual = stop is None and chosen.timeout is None and not chosen.progress
     if is_usual and isinstance(run, native.Job) and run.is_plain:

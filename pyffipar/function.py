@@ -280,9 +280,10 @@ class Function:
         chosen = self._options()
         threads = chosen.thread_count()
         lay_out = partial(executor(chosen.executor).prepare, plan, self._symbol, threads)
+        foreign, outcome = self._foreign, plan.outcome
 
         def call(run: Callable[[Run], None], stop: threading.Event | None) -> Any:
-            return carry_out(self._foreign, plan, plan.outcome, run, chosen=chosen, threads=threads, stop=stop)
+            return carry_out(foreign, plan, outcome, run, chosen=chosen, threads=threads, stop=stop)
 
         return Prepared(self.__name__, lay_out, call, guard(plan))
 

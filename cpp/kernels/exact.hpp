@@ -100,7 +100,7 @@ class exponent_sums {
     template <typename accumulator>
     void flush(accumulator &into) noexcept {
         for (std::size_t index = 0; is_used_ && index < bins; ++index) {
-            if (low_[index] == 0) {
+            if (sums_[index][0] == 0) {
                 continue;
             }
             flush_bin(index, into);
@@ -115,8 +115,7 @@ class exponent_sums {
             flush(into);
         }
         if (!is_used_) {
-            std::memset(low_, 0, sizeof low_);
-            std::memset(high_, 0, sizeof high_);
+            std::memset(sums_, 0, sizeof sums_);
             is_used_ = true;
         }
         added_ += count;
@@ -125,12 +124,13 @@ class exponent_sums {
             std::uint64_t word = 0;
             std::memcpy(&word, &x, sizeof word);
             const std::size_t index = word >> mantissa_bits;
-            low_[index] += (word & part_mask) + one_item;
-            high_[index] += word >> part_bits & part_mask;
+            sums_[index] += (halves{word, word} >> halves{0, part_bits} & part_mask) + halves{one_item, 0};
         }
     }
 
   private:
+    using halves __attribute__((vector_size(16))) = std::uint64_t; // one addition serves both
+
     static constexpr std::size_t bins = 4096;
     static constexpr int part_bits = mantissa_bits / 2;
     static constexpr std::uint64_t part_mask = (std::uint64_t{1} << part_bits) - 1;
@@ -140,9 +140,9 @@ class exponent_sums {
 
     template <typename accumulator>
     void flush_bin(std::size_t index, accumulator &into) noexcept {
-        const auto count = static_cast<std::int64_t>(low_[index] >> count_at);
-        const auto low = static_cast<std::int64_t>(low_[index] & (one_item - 1));
-        const auto high = static_cast<std::int64_t>(high_[index]);
+        const auto count = static_cast<std::int64_t>(sums_[index][0] >> count_at);
+        const auto low = static_cast<std::int64_t>(sums_[index][0] & (one_item - 1));
+        const auto high = static_cast<std::int64_t>(sums_[index][1]);
         const auto exponent = static_cast<int>(index & 0x7ff);
         const std::int64_t sign = index >> 11 != 0 ? -1 : 1;
         if (exponent == 0x7ff) {
@@ -160,8 +160,7 @@ class exponent_sums {
         }
     }
 
-    std::uint64_t low_[bins];
-    std::uint64_t high_[bins];
+    halves sums_[bins]; // of the lower bits of the mantissas and, above them, their number; of the upper ones
     std::size_t added_ = 0;
     bool is_used_ = false;
 };

@@ -131,7 +131,7 @@ class _Campaign:
     # --- what they do
 
     def _feed(self) -> bool:
-        """Give everybody something to do; whether anybody has."""
+        """Give everybody something to do; whether anybody has, or can have."""
         if self._is_worth_more():
             self._hire(self.most - len(self._crew))
         spared = self._crew[-1] if self._pool.waiting and len(self._crew) > 1 else None
@@ -140,7 +140,8 @@ class _Campaign:
                 if len(worker.assigned) < depth and worker is not spared and not self._assign(worker):
                     break
         self._leave_to_others()
-        return any(worker.assigned for worker in self._crew)
+        is_new = bool(self._crew) and self._portions.is_left()  # somebody who came in place of another just now
+        return is_new or any(worker.assigned for worker in self._crew)
 
     def _assign(self, worker: Worker) -> bool:
         """Give a worker the next piece; whether there was one."""
@@ -220,15 +221,16 @@ class _Campaign:
         """A worker has ended by itself: whatever it was doing is the failure of its first piece."""
         self._crew.remove(worker)
         self._selector.unregister(worker)
+        if worker.was_gone():
+            self._replace(worker)
+            return
         assigned = worker.assigned
         try:
             text = worker.obituary()
         except OSError as error:  # it was never started
             text = f"could not be started: {error}"
             if self._crew:  # those there are can do it
-                for one in reversed(assigned):
-                    self._portions.give_back(one.piece)
-                assigned.clear()
+                self._take_back(worker)
         if assigned:
             if not worker.is_inside(assigned[0]):
                 text += " before it began"
@@ -239,6 +241,20 @@ class _Campaign:
             self._give_up()
         assigned.clear()
         self._pool.bury(worker)
+
+    def _replace(self, worker: Worker) -> None:
+        """Do without a worker that was killed while it was idle, as if that had been seen before it was taken."""
+        self._take_back(worker)
+        worker.reap()
+        self._pool.bury(worker)
+        if not self._crew and self._portions.is_left():
+            self._hire(1)
+
+    def _take_back(self, worker: Worker) -> None:
+        """Let others have what a worker was given."""
+        for one in reversed(worker.assigned):
+            self._portions.give_back(one.piece)
+        worker.assigned.clear()
 
     def _end_early(self) -> None:
         """Leave out what has not begun, wait a little for what runs, and kill who does not come to an end."""

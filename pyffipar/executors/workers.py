@@ -44,6 +44,8 @@ class Worker:
         self._header: Header | None = None
         self._half = 0  # bytes of each half of the window, which are filled by turns
         self._given = 0
+        self._has_served = False
+        self._has_answered = False  # in its present order
         self.assigned: deque[Assigned] = deque()
 
     def fileno(self) -> int:
@@ -56,6 +58,7 @@ class Worker:
 
     def take_order(self, data: bytes, size: int, environment: bytes, descriptors: Sequence[int]) -> None:
         """Get it ready for the pieces of an order."""
+        self._has_answered = False
         if self._header is not None:
             self._header.stop(now=False)
         self._wire.send(("order", data, size, environment), descriptors)
@@ -90,6 +93,7 @@ class Worker:
             If it has ended.
         """
         answer, _ = self._wire.receive()
+        self._has_answered = True
         return self.assigned.popleft(), answer
 
     def take_out(self, done: Assigned) -> None:
@@ -111,6 +115,11 @@ class Worker:
         """Whether it has begun the calls of a piece."""
         return self._header is not None and self._header.begun >= assigned.number
 
+    def was_gone(self) -> bool:
+        """Whether one that has ended served an order before and has begun nothing of this one."""
+        is_inside = bool(self.assigned) and self.is_inside(self.assigned[0])
+        return self._has_served and not self._has_answered and not is_inside
+
     def end_order(self) -> None:
         """Ask it to clear up after an order."""
         keeps = self._window is None or HEADER + AHEAD * self._half <= KEPT
@@ -127,6 +136,7 @@ class Worker:
             If it has ended.
         """
         answer, _ = self._wire.receive()
+        self._has_served = True
         return answer  # type: ignore[no-any-return]
 
     def has_ended(self) -> bool:

@@ -65,8 +65,9 @@ def _spans(grid: Grid) -> tuple[Array, Array]:
 
 def _handed_out(result: Result, joined: dict[str, Array]) -> Any:
     """A result as the caller gets it: a new one without dimensions is a scalar, as in NumPy."""
-    array = joined.get(result.name, result.array)
-    return array if array.ndim or result.given else array[()]
+    name, array, given = result
+    array = joined.get(name, array)
+    return array if array.ndim or given else array[()]
 
 
 def _merge_nothing(merge: Merge, joined: dict[str, Array]) -> None:

@@ -104,6 +104,29 @@ def test_workers_that_somebody_kills_are_replaced(stage: Any, scene: Any) -> Non
     assert told.stderr == ""
 
 
+def test_whether_a_killed_worker_is_missed_before_it_is_given_something_makes_no_difference(scene: Any) -> None:
+    told = scene("""
+        def workers():
+            return children(children()[0])
+        apart("who")(np.ones(50))
+        for turn in range(20):  # dying, when the call begins
+            for worker in workers():
+                os.kill(worker, signal.SIGKILL)
+            assert apart("total")(np.ones(5000)) == 5000
+        apart("who")(np.ones(50))
+        for worker in workers():  # stopped, it takes what it is sent and does nothing with it
+            os.kill(worker, signal.SIGSTOP)
+        future = apart("total").submit(np.ones(5000))
+        time.sleep(0.3)
+        for worker in workers():
+            os.kill(worker, signal.SIGKILL)
+        assert future.result(timeout=60) == 5000
+        say("done")
+    """)
+    assert told.stdout == "done\n"
+    assert told.stderr == ""
+
+
 def test_a_worker_killed_at_work_is_an_error_whoever_killed_it(scene: Any) -> None:
     told = scene("""
         def killed(victims):
