@@ -258,6 +258,7 @@ class Pool:
             worker = self._idle.pop()
             if worker.has_hung_up() or worker.has_ended():  # killed by somebody, while it had nothing to do
                 self._all.discard(worker)
+                worker.reap()
                 worker.close()
             else:
                 taken.append(worker)
