@@ -16,12 +16,11 @@ from .watching import Watch
 
 def carry_out(
     foreign: Foreign,
+    chosen: Options,
+    threads: int,
     plan: Plan,
     outcome: Outcome,
     run: Callable[[Run], None],
-    *,
-    chosen: Options,
-    threads: int,
     stop: threading.Event | None = None,
 ) -> Any:
     """Make the calls of a plan, and merge.
@@ -29,13 +28,13 @@ def carry_out(
     Parameters
     ----------
     foreign : Foreign
+    chosen : Options
+    threads : int
     plan : Plan
     outcome : Outcome
         Where the results of this call are; the plan's own, unless it is used again.
     run : callable
         What the executor made of the plan.
-    chosen : Options
-    threads : int
     stop : Event, optional
         Ends the call early when it is set.
     """

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import sys
-import threading
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
 from .carrying import carry_out
 from .errors import PrototypeError
-from .executors import Run, executor
+from .executors import executor
 from .language.prototype import Prototype
 from .options import Options, checked, current
 from .plans.binding import bind
@@ -158,7 +157,7 @@ class Function:
         guards = guard(plan)
         run = Stream(plan, stand_ins, executor(chosen.executor), chosen.window)
         threads = chosen.thread_count()
-        results = carry_out(self._foreign, plan, plan.outcome, run, chosen=chosen, threads=threads)
+        results = carry_out(self._foreign, chosen, threads, plan, plan.outcome, run)
         del guards
         stand_ins.write_merged(plan)
         return stand_ins.stored(results)
@@ -252,9 +251,7 @@ class Function:
             key = (threads, *key)
             known = self._templates.get(key)
             if known is not None:
-                repeated = known.repeat(
-                    arguments, keywords, partial(carry_out, self._foreign, chosen=chosen, threads=threads)
-                )
+                repeated = known.repeat(arguments, keywords, partial(carry_out, self._foreign, chosen, threads))
                 if repeated is not None:
                     return repeated[0]
         if "dask.array" in sys.modules:
@@ -266,7 +263,7 @@ class Function:
         plan = make_plan(self._contract, bound)
         guards = guard(plan)
         run: Any = executor(chosen.executor).prepare(plan, self._symbol, threads)
-        results = carry_out(self._foreign, plan, plan.outcome, run, chosen=chosen, threads=threads)
+        results = carry_out(self._foreign, chosen, threads, plan, plan.outcome, run)
         del guards
         if key is not None and isinstance(run, Rebasable) and Template.fits(plan, bound):
             if len(self._templates) >= MOST_TEMPLATES:
@@ -280,11 +277,7 @@ class Function:
         chosen = self._options()
         threads = chosen.thread_count()
         lay_out = partial(executor(chosen.executor).prepare, plan, self._symbol, threads)
-        foreign, outcome = self._foreign, plan.outcome
-
-        def call(run: Callable[[Run], None], stop: threading.Event | None) -> Any:
-            return carry_out(foreign, plan, outcome, run, chosen=chosen, threads=threads, stop=stop)
-
+        call = partial(carry_out, self._foreign, chosen, threads, plan, plan.outcome)
         return Prepared(self.__name__, lay_out, call, guard(plan))
 
 
