@@ -62,7 +62,7 @@ def test_last_error_tells_why_a_call_was_refused() -> None:
 
 def test_wrong_argument_is_refused_before_the_call() -> None:
     with pytest.raises(ctypes.ArgumentError):
-        _native.library().pyffipar_run(3.0, 0)
+        _native.library().pyffipar_run(3, 0)
 
 
 @pytest.mark.parametrize("mirror", _native.STRUCTS.values())

@@ -336,4 +336,4 @@ def test_gigabytes_of_mapped_files_pass_through_without_piling_up(
 ) -> None:
     told = grown(library, tmp_path, 1 << 32, executor)
     assert told["total"] == told["sum"] == told["view"] == 3.0
-    assert told["grown"] < 1 << 30  # on a busy machine the thread that lets go of pages may be late
+    assert told["grown"] < 400 << 20

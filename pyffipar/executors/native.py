@@ -94,7 +94,8 @@ class Job:
         if plan.status is not None:
             self._set_status(job, plan.status)
         self._job = job
-        self._address = c_void_p(addressof(job))
+        self._reference, self._address = byref(job), c_void_p(addressof(job))
+        self._run_unchecked = _native.unchecked_run()
         self._begun: int | None = None  # the status of a run that nobody looks after so far
 
     def __call__(self, run: Run) -> None:
@@ -114,7 +115,7 @@ class Job:
         """
         if tracing.active:
             return False  # to be recorded it has to be looked after
-        status = self._library.pyffipar_run(self._address, AT_ONCE)
+        status = self._run_unchecked(self._address, AT_ONCE)
         if status == _DONE:
             return True
         self._begun = status
@@ -156,11 +157,11 @@ class Job:
         status, self._begun = self._begun, None
         try:
             if status is None:
-                status = self._library.pyffipar_run(self._address, int(watch.patience() * 1e9))
+                status = self._library.pyffipar_run(self._reference, int(watch.patience() * 1e9))
             while status == _native.Status.PENDING:
                 watch.hold_signals()
                 watch.look(job.calls_done)
-                status = self._library.pyffipar_resume(self._address, int(watch.patience() * 1e9))
+                status = self._library.pyffipar_resume(self._reference, int(watch.patience() * 1e9))
         finally:
             if job.state:
                 self._drain(watch.hold_signals)
@@ -185,8 +186,8 @@ class Job:
         while self._job.state:
             try:
                 hold_signals()
-                self._library.pyffipar_cancel(self._address)
-                self._library.pyffipar_resume(self._address, _native.WAIT_FOREVER)
+                self._library.pyffipar_cancel(self._reference)
+                self._library.pyffipar_resume(self._reference, _native.WAIT_FOREVER)
             except BaseException as error:  # noqa: BLE001 - raised again below
                 interrupted = error
         if interrupted is not None:
