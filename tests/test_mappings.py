@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+import pyffipar as pf
 from pyffipar.system import mappings
-from pyffipar.system.mappings import Mappings, Trail, is_trailed, mapped_by
+from pyffipar.system.mappings import Mappings, Trail, is_trailed, lies_in_memory, mapped_by
 
 Array = np.ndarray[Any, np.dtype[Any]]
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux tells what is mapped")
@@ -125,6 +126,20 @@ def test_the_owner_of_a_mapping_is_found_through_any_views(file: Path) -> None:
     assert mapped_by(np.frombuffer(b"bytes", np.uint8)) is None
 
 
+def test_files_that_lie_in_memory_are_told_apart(file: Path) -> None:
+    shared = pf.shared_empty(1000)
+    behind = Mappings().behind(shared)
+    assert behind is not None
+    assert behind.is_in_memory
+    mapped = np.memmap(file, np.float64, "r")
+    mapping = Mappings().behind(mapped)
+    assert mapping is not None
+    assert not mapping.is_in_memory
+    with file.open() as opened:
+        assert not lies_in_memory(opened.fileno())
+    assert not lies_in_memory(-1)
+
+
 # Pages that leave the process
 
 
@@ -179,7 +194,7 @@ def test_what_was_written_to_a_private_mapping_stays(file: Path) -> None:
 @pytest.mark.usefixtures("_small_counts")
 def test_small_arrays_and_memory_of_no_file_are_left_alone(file: Path) -> None:
     mapped = np.memmap(file, np.float64, "r")
-    assert not Trail([mapped[:100], np.zeros(100_000)])
+    assert not Trail([mapped[:100], np.zeros(100_000), pf.shared_empty(100_000)])
     assert is_trailed(mapped)
     assert not is_trailed(mapped[:100])
     assert not is_trailed(np.zeros(100_000))

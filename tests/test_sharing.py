@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import mmap
+import os
 import pickle
+import time
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +15,7 @@ import numpy as np
 import pytest
 
 import pyffipar as pf
+from pyffipar.system.mappings import Mappings
 from pyffipar.system.sharing import Sources, make_segment
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -130,3 +134,63 @@ def test_a_segment_is_zero_and_as_long_as_asked_for() -> None:
     assert segment.memory[:] == bytes(5000)
     segment.close()
     segment.memory[4999] = 1  # mapped still
+
+
+# What worker processes keep of it
+
+
+@pytest.fixture(scope="module")
+def total() -> pf.Function:
+    """A sum, made by one worker process."""
+    source = """
+    #include <stddef.h>
+    double total(size_t n, const double *x) { double s = 0; for (size_t i = 0; i < n; i++) s += x[i]; return s; }
+    """
+    declared = "double total(size_t n, const double x[n]) reduction(+);"
+    return pf.compile(source, declared).total.options(executor="processes", threads=1)
+
+
+def file_behind(array: Array) -> str:
+    """How the kernel writes which file an array's memory is, in every process's list of mappings."""
+    mapping = Mappings().behind(array)
+    assert mapping is not None
+    return f"{mapping.inode} /memfd:pyffipar"
+
+
+def others_with(file: str) -> list[int]:
+    """Processes that have a file mapped, but this one."""
+    found = []
+    for folder in Path("/proc").iterdir():
+        if folder.name.isdigit() and int(folder.name) != os.getpid():
+            with contextlib.suppress(OSError):
+                lines = folder.joinpath("maps").read_text(errors="replace").split("\n")
+                if any(" ".join(line.split()[4:6]) == file for line in lines):
+                    found.append(int(folder.name))
+    return found
+
+
+def faults(process: int) -> int:
+    """How often a process had to have a page found for it."""
+    return int(Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[7])
+
+
+def test_a_worker_finds_the_pages_of_a_shared_array_once(total: pf.Function) -> None:
+    x = pf.shared_empty(8 << 20)  # 64 MiB, 16384 pages
+    x[:] = 1
+    assert total(x) == 8 << 20
+    (worker,) = others_with(file_behind(x))
+    before = faults(worker)
+    assert total(x) == 8 << 20
+    assert faults(worker) - before < 256
+
+
+def test_a_worker_lets_go_of_a_shared_array_when_it_has_had_nothing_to_do_for_a_while(total: pf.Function) -> None:
+    x = pf.shared_empty(1 << 16)
+    file = file_behind(x)
+    total(x)
+    assert others_with(file)
+    del x
+    deadline = time.monotonic() + 60
+    while others_with(file):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)

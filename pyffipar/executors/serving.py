@@ -23,6 +23,7 @@ from ..plans.handles import flush_streams
 from ..plans.parcels import Mould, Order, Parcel, open_parcel, over
 from ..plans.plan import Plan
 from ..system.floating import taken_over
+from ..system.mappings import lies_in_memory
 from ..system.nesting import employ
 from ..timelines.tracing import Effort, effort, moment
 from ..watching import Watch
@@ -33,6 +34,8 @@ from .serial import Serial
 from .wire import Wire
 
 Array = np.ndarray[Any, np.dtype[Any]]
+
+KEPT = 1.0  # s; what a worker keeps for the next call, it keeps so long
 
 
 class Report(NamedTuple):
@@ -114,11 +117,14 @@ class _Workplace:
         self._wire = wire
         self._window = mmap.mmap(-1, HEADER)  # until it is given one
         self._header = Header(self._window)
+        self._kept = _KeptMappings()
         self._job: _Job | None = None
         self._broken: BaseException | None = None  # why the order cannot be carried out
 
     def obey(self) -> None:
         """Do the next thing that is asked for."""
+        if self._kept and not self._wire.is_readable(KEPT):
+            self._kept.clear()
         (what, *details), descriptors = self._wire.receive()
         do: dict[str, Callable[..., None]] = {
             "window": self._take_window, "order": self._take_order, "parcel": self._work, "end": self._end,
@@ -134,7 +140,8 @@ class _Workplace:
     def _take_order(self, data: bytes, size: int, environment: bytes, descriptors: list[int]) -> None:
         """Get ready for an order; what goes wrong is told with its first piece."""
         try:
-            self._job = _Job(pickle.loads(data), descriptors, size, environment)  # noqa: S301 - our parent's
+            order = pickle.loads(data)  # noqa: S301 - our parent's
+            self._job = _Job(order, descriptors, size, environment, self._kept)
         except Exception as error:  # noqa: BLE001 - told to the parent
             self._broken = error
             for descriptor in descriptors:
@@ -194,10 +201,15 @@ class _Job:
         Bytes of that segment.
     environment : bytes
         The floating-point environment to work in.
+    kept : _KeptMappings
+        Of files that earlier orders had, too.
     """
 
-    def __init__(self, order: Order, descriptors: list[int], size: int, environment: bytes) -> None:
+    def __init__(
+        self, order: Order, descriptors: list[int], size: int, environment: bytes, kept: _KeptMappings
+    ) -> None:
         self.order = order
+        self._kept = kept
         self.environment = environment
         self._descriptors = descriptors
         self._made = ExitStack()
@@ -225,7 +237,10 @@ class _Job:
     def _find(self, place: Place, mould: Mould, memory: mmap.mmap | None, base: int, *, written: bool) -> Array:
         if isinstance(place, InSegment):
             return over(memory, base + place.offset, mould)
-        return _mapped(self._descriptors[place.file], place, mould, written=written)
+        descriptor = self._descriptors[place.file]
+        if (whole := self._kept.whole(descriptor, written=written)) is not None:
+            return over(whole, place.offset, mould)
+        return _mapped(descriptor, place, mould, written=written)
 
     def close(self) -> None:
         """End the handles, and let go of files and memory."""
@@ -234,6 +249,35 @@ class _Job:
         self._descriptors = []
         self._wholes.clear()
         self._made.close()
+
+
+class _KeptMappings:
+    """Files that lie in memory, mapped whole while orders follow one another.
+
+    To find their pages again, one by one, takes several times as long as a sum over them. But what is mapped is not
+    freed, whoever else lets go of it: so none is kept by a worker that has had nothing to do for a while.
+    """
+
+    def __init__(self) -> None:
+        self._found: dict[tuple[int, ...], mmap.mmap] = {}
+
+    def whole(self, descriptor: int, *, written: bool) -> mmap.mmap | None:
+        """The mapping of a file; None for one that has a place other than memory, and may be larger than that."""
+        if not lies_in_memory(descriptor):
+            return None
+        file = os.fstat(descriptor)
+        key = (file.st_dev, file.st_ino, file.st_size, written)
+        if key not in self._found:
+            access = mmap.ACCESS_WRITE if written else mmap.ACCESS_READ
+            self._found[key] = mmap.mmap(descriptor, file.st_size, access=access)
+        return self._found[key]
+
+    def __bool__(self) -> bool:
+        return bool(self._found)
+
+    def clear(self) -> None:
+        """Let go of all of them."""
+        self._found.clear()
 
 
 def _mapped(descriptor: int, place: InFile, mould: Mould, *, written: bool) -> Array:

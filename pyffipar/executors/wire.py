@@ -25,11 +25,11 @@ class Wire:
         """For those who wait until there is something to receive."""
         return self._socket.fileno()
 
-    def is_readable(self) -> bool:
-        """Whether something has come, or the other side is gone."""
+    def is_readable(self, within: float = 0) -> bool:
+        """Whether something comes within so many seconds, or has come, or the other side is gone."""
         poll = select.poll()
         poll.register(self._socket, select.POLLIN)
-        return bool(poll.poll(0))
+        return bool(poll.poll(within * 1e3))
 
     def send(self, message: Any, descriptors: Sequence[int] = ()) -> None:
         """Send a message.

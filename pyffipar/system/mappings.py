@@ -20,6 +20,9 @@ Array = np.ndarray[Any, np.dtype[Any]]
 LEAST_RELEASED = 512 << 20  # bytes: what a program may well call again and again, stays
 EVERY = 0.004  # s; a gigabyte is read in some 50 ms
 
+# Files that lie in memory: to let go of their pages frees none, and they are looked up again one by one.
+_IN_MEMORY = ("/memfd:", "/dev/shm/", "/dev/zero", "/SYSV")  # noqa: S108 - where the kernel says so
+
 _MAPS = Path("/proc/self/maps")  # Linux; elsewhere every array counts as this process's own
 
 
@@ -44,6 +47,11 @@ class Mapping(NamedTuple):
     device: int
     inode: int
     path: str
+
+    @property
+    def is_in_memory(self) -> bool:
+        """Whether the file has no other place than memory, as all that several processes share."""
+        return self.path.startswith(_IN_MEMORY)
 
     def open(self, *, writable: bool) -> int | None:
         """A descriptor of the very file that is mapped; None if it cannot be had, as of one that was deleted."""
@@ -108,6 +116,14 @@ def _continues(one: Mapping, other: Mapping) -> bool:
     return follows and one[3:] == other[3:]
 
 
+def lies_in_memory(descriptor: int) -> bool:
+    """Whether the file that is open there has no other place than memory."""
+    try:
+        return str(Path(f"/proc/self/fd/{descriptor}").readlink()).startswith(_IN_MEMORY)
+    except OSError:  # not on this system
+        return False
+
+
 def is_large(array: Array) -> bool:
     """Whether it would matter if all pages of an array stayed in the process."""
     return array.nbytes >= LEAST_RELEASED
@@ -138,7 +154,8 @@ class Trail:
             memory = mapped_by(array) if is_large(array) else None
             if memory is not None:
                 mappings = mappings or Mappings()
-                if mappings.behind(array) is not None:  # a private mapping would lose what was written to it
+                mapping = mappings.behind(array)  # none is found for a private one, which would lose what was written
+                if mapping is not None and not mapping.is_in_memory:
                     self._parts.append((memory, *_pages(memory, array)))
 
     def __bool__(self) -> bool:

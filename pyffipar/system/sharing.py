@@ -54,7 +54,8 @@ def shared_empty(shape: int | Sequence[int], dtype: Any = np.float64) -> Array:
     """A new array whose memory worker processes can map.
 
     With ``executor="processes"`` such an array is not copied: workers read and write it where it lies. It is an
-    ordinary array in every other respect, and is freed when nobody holds it any more.
+    ordinary array in every other respect, and is freed when nobody holds it any more, or a second later: workers keep
+    it mapped from one call to the next.
 
     Parameters
     ----------
