@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from .executors import Run, executor, native
 from .options import Options
 from .plans.foreign import Foreign
-from .plans.merging import finish, start
+from .plans.merging import ending, finish, has_copies, start
 from .plans.plan import Outcome, Plan
 from .watching import Watch
 
@@ -41,8 +42,7 @@ def carry_out(
     if outcome.merges:
         start(plan)
     companions = foreign.companions
-    is_usual = stop is None and chosen.timeout is None and not chosen.progress
-    if is_usual and isinstance(run, native.Job) and run.is_plain:
+    if stop is None and isinstance(run, native.Job) and _is_plain(chosen, run):
         run.run_plain(foreign.symbol, threads, foreign.describe)
         return finish(plan, outcome, companions.functions)
     with Watch(plan, chosen.timeout, chosen.progress, stop) as watch:
@@ -53,3 +53,27 @@ def carry_out(
             run(Run(plan, foreign.symbol, threads, handles, foreign.describe, watch, foreign))
             companions.merge_handles(plan, handles)
             return finish(plan, outcome, companions.functions)
+
+
+def repeater(
+    foreign: Foreign, chosen: Options, threads: int, plan: Plan, run: Callable[[Run], None]
+) -> Callable[[], Any]:
+    """What carries a plan out again and again, on the same arrays; parameters as of `carry_out`."""
+    if not isinstance(run, native.Job) or not _is_plain(chosen, run):
+        return partial(carry_out, foreign, chosen, threads, plan, plan.outcome, run)
+    copies = has_copies(plan)
+    run_plain, symbol, describe = run.run_plain, foreign.symbol, foreign.describe
+    end = ending(plan, foreign.companions.functions)
+
+    def repeat() -> Any:
+        if copies:
+            start(plan)
+        run_plain(symbol, threads, describe)
+        return end()
+
+    return repeat
+
+
+def _is_plain(chosen: Options, job: native.Job) -> bool:
+    """Whether calls need looking after only if they take long."""
+    return chosen.timeout is None and not chosen.progress and job.is_plain

@@ -7,10 +7,12 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
-from .carrying import carry_out
+from .carrying import carry_out, repeater
 from .errors import PrototypeError
 from .executors import executor
+from .executors.repertoire import Repertoire
 from .language.prototype import Prototype
+from .memory import Call, Memory
 from .options import Options, checked, current
 from .plans.binding import bind
 from .plans.companions import Companions, initialise, needed_symbols
@@ -22,12 +24,13 @@ from .plans.plan import Plan
 from .plans.planning import make_plan
 from .plans.roles import Contract, analyse
 from .preparing import Prepared, guard
-from .recall import MOST_TEMPLATES, Key, Rebasable, Template, layout_key
+from .recall import layout_key
 from .sources import pickling
 from .sources.origins import Origin
 from .sources.symbols import Symbol
 from .streaming import StandIns, Stream
 from .submitting import CallFuture, submit
+from .system import nesting
 from .timelines import tracing
 
 
@@ -63,7 +66,8 @@ class Function:
         self._origin = origin
         self._foreign = Foreign(contract, symbol, companions, origin)
         self._changes: dict[str, Any] = {}
-        self._templates: dict[Key, Template] = {}
+        self._chosen: tuple[Options | None, Options | None] = (None, None)  # in force of late, and with the changes
+        self._memory = Memory(self._foreign)
         self.__name__ = contract.prototype.name
         self.__doc__ = describe(contract, symbol.library)
 
@@ -72,7 +76,16 @@ class Function:
         if tracing.active:
             with tracing.entering():
                 return self._call(arguments, keywords, self._options())
-        return self._call(arguments, keywords, self._options())
+        chosen = self._options() if self._changes else current()
+        known, repertoire = self._memory.usual
+        if known is not chosen or nesting.depth():
+            repertoire = self._memory.repertoire(chosen)
+        if repertoire is None:
+            return self._call(arguments, keywords, chosen)
+        result = repertoire.recall(*arguments, **keywords)
+        if result is NotImplemented:
+            return self._call(arguments, keywords, chosen, repertoire)
+        return result if result is not Ellipsis else self._call(arguments, keywords, chosen)
 
     def prepare(self, *arguments: Any, **keywords: Any) -> Callable[[], Any]:
         """Bind arguments once, to call again and again on the same arrays.
@@ -204,7 +217,8 @@ class Function:
             raise TypeError(f"{self.__name__}: unpickle is an option of the process or of a block, not of a function")
         checked(current(), changes)
         other = object.__new__(Function)
-        vars(other).update(vars(self), _changes={**self._changes, **changes}, _templates={})
+        memory = Memory(self._foreign)
+        vars(other).update(vars(self), _changes={**self._changes, **changes}, _chosen=(None, None), _memory=memory)
         return other
 
     @property
@@ -238,22 +252,31 @@ class Function:
         return restore, (pickling.FORMAT, origin, text, self._symbol.name, mergers, dict(self._changes))
 
     def _options(self) -> Options:
-        return checked(current(), self._changes) if self._changes else current()
+        in_force = current()
+        if not self._changes:
+            return in_force
+        if self._chosen[0] is not in_force:
+            self._chosen = (in_force, checked(in_force, self._changes))
+        chosen = self._chosen[1]
+        assert chosen is not None
+        return chosen
 
     def _plan(self, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> Plan:
         return make_plan(self._contract, bind(self._contract, arguments, keywords))
 
-    def _call(self, arguments: tuple[Any, ...], keywords: dict[str, Any], chosen: Options) -> Any:
-        """Make a call, by the template of an earlier one where there is one."""
+    def _call(
+        self,
+        arguments: tuple[Any, ...],
+        keywords: dict[str, Any],
+        chosen: Options,
+        learner: Repertoire | None = None,
+    ) -> Any:
+        """Make a call, by the template of an earlier one where there is one; `learner` is to know it next time."""
         threads = chosen.thread_count()
         key = layout_key(self._contract, arguments, keywords) if chosen.executor == "native" else None
-        if key is not None:
-            key = (threads, *key)
-            known = self._templates.get(key)
-            if known is not None:
-                repeated = known.repeat(arguments, keywords, partial(carry_out, self._foreign, chosen, threads))
-                if repeated is not None:
-                    return repeated[0]
+        call = None if key is None else Call(threads, key, arguments, keywords)
+        if call is not None and (repeated := self._memory.repeat(call, chosen)) is not None:
+            return repeated[0]
         if "dask.array" in sys.modules:
             from .lazy import arrays as lazy
 
@@ -262,13 +285,11 @@ class Function:
         bound = bind(self._contract, arguments, keywords)
         plan = make_plan(self._contract, bound)
         guards = guard(plan)
-        run: Any = executor(chosen.executor).prepare(plan, self._symbol, threads)
+        run = executor(chosen.executor).prepare(plan, self._symbol, threads)
         results = carry_out(self._foreign, chosen, threads, plan, plan.outcome, run)
         del guards
-        if key is not None and isinstance(run, Rebasable) and Template.fits(plan, bound):
-            if len(self._templates) >= MOST_TEMPLATES:
-                self._templates.clear()
-            self._templates[key] = Template(plan, run)
+        if call is not None:
+            self._memory.learn(call, bound, plan, run, learner)
         return results
 
     def _prepared(self, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> Prepared:
@@ -278,7 +299,8 @@ class Function:
         threads = chosen.thread_count()
         lay_out = partial(executor(chosen.executor).prepare, plan, self._symbol, threads)
         call = partial(carry_out, self._foreign, chosen, threads, plan, plan.outcome)
-        return Prepared(self.__name__, lay_out, call, guard(plan))
+        again = partial(repeater, self._foreign, chosen, threads, plan)
+        return Prepared(self.__name__, lay_out, call, again, guard(plan))
 
 
 def make_function(

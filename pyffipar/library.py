@@ -82,7 +82,14 @@ class Library:
             merging = {reduction.operator for one in prototypes for reduction in one.clauses.reductions.values()}
             used = {name: given for name, given in (callables or {}).items() if name in merging}
             self._told += ((declarations, used),)
-        self._functions |= {prototype.name: found[prototype.name] for prototype in prototypes}
+        self._publish({prototype.name: found[prototype.name] for prototype in prototypes})
+
+    def _publish(self, functions: Mapping[str, Function]) -> None:
+        """Let functions be attributes, as far as names are free: `__getattr__` takes longer than a small call."""
+        self._functions |= functions
+        for name, function in functions.items():
+            if not name.startswith("_") and not hasattr(type(self), name):
+                vars(self)[name] = function
 
     def _check_twice(self, prototype: Prototype, known: Function | None) -> None:
         if known is not None and known.declaration.split() != prototype.text.split():
@@ -143,7 +150,7 @@ class Library:
         other = Library(self._opened, origin=self._origin)
         other._names = self._names
         other._told = self._told
-        other._functions = dict(self._functions)
+        other._publish(self._functions)
         return other
 
     def __deepcopy__(self, memo: object) -> Library:

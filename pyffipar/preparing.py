@@ -32,7 +32,9 @@ class Prepared:
     lay_out : callable
         Readies the plan for its executor.
     carry_out : callable
-        Makes the call with what `lay_out` made.
+        Makes the call with what `lay_out` made, until an event is set.
+    repeater : callable
+        Makes of that what makes the call to its end.
     guards : object
         What must live as long as the call can be made.
     """
@@ -41,16 +43,21 @@ class Prepared:
         self,
         name: str,
         lay_out: Callable[[], LaidOut],
-        carry_out: Callable[[LaidOut, threading.Event | None], Any],
+        carry_out: Callable[[LaidOut, threading.Event], Any],
+        repeater: Callable[[LaidOut], Callable[[], Any]],
         guards: object,
     ) -> None:
         self._name = name
         self._lay_out = lay_out
         self._carry_out = carry_out
+        self._repeater = repeater
         self._guards = guards
-        self._generation = forking.generation()
-        self._laid_out = lay_out()
+        self._begin_anew()
         self._lock = forking.Lock()  # private copies and results are one set of arrays: one call at a time
+
+    def _begin_anew(self) -> None:
+        self._laid_out, self._generation = self._lay_out(), forking.generation()
+        self._repeat = self._repeater(self._laid_out)
 
     def __reduce__(self) -> NoReturn:
         raise TypeError(
@@ -72,7 +79,7 @@ class Prepared:
             self._lock.acquire()
         try:
             if self._generation != forking.generation():  # it may have been under way when the process was forked
-                self._laid_out, self._generation = self._lay_out(), forking.generation()
-            return self._carry_out(self._laid_out, stop)
+                self._begin_anew()
+            return self._repeat() if stop is None else self._carry_out(self._laid_out, stop)
         finally:
             self._lock.release()

@@ -2,7 +2,8 @@
 
 Binding and planning cost some 50 us, mostly in checks whose outcome depends on the layout of the arguments alone. A
 template keeps that outcome; a later call of the same layout only fills in addresses and numbers. Whatever a template
-cannot repeat takes the long way.
+cannot repeat takes the long way. The native library does by itself what `Template.repeat` does, in a tenth of the time,
+where it is told of the template.
 """
 
 from __future__ import annotations
@@ -10,16 +11,20 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any, NamedTuple, Protocol, runtime_checkable
+from functools import partial
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
-from .executors import Run
+from .executors import Run, native
+from .executors.repertoire import Known, ResultLayout
 from .kinds import Kind
 from .language.clauses import Reduction
 from .plans.adoption import adopt_scalar
 from .plans.axes import NO_AXES
 from .plans.binding import Bound
+from .plans.foreign import Foreign
+from .plans.merging import finish, folder, has_copies, is_fold, start
 from .plans.plan import Outcome, Plan, Result
 from .plans.roles import Contract
 from .system.addresses import address_of
@@ -29,9 +34,9 @@ from .system.overlaps import hold, reach
 Array = np.ndarray[Any, np.dtype[Any]]
 Key = tuple[Any, ...]
 CarryOut = Callable[[Plan, Outcome, Callable[[Run], None]], Any]
+Finish = Callable[[tuple[Array, ...]], Any]
 
 _REPEATABLE = frozenset((Kind.CONSTANT, Kind.LENGTH, Kind.LOAD, Kind.ADDRESS, Kind.BUFFER))
-MOST_TEMPLATES = 32  # per function; a program that calls with more layouts than that spends its time in the function
 
 
 @runtime_checkable
@@ -78,6 +83,8 @@ def _number(contract: Contract, name: str, value: Any) -> Any:
     kind = type(value)
     if kind is int and name in contract.sizes:
         return value
+    if kind is np.float64:
+        return float  # it is one, and what reductions return
     return kind if kind is float or kind is int else None
 
 
@@ -106,7 +113,7 @@ class Template:
         arguments = (*plan.arguments, *([plan.returned] if plan.returned else []))
         self._shared = frozenset(a.name for a in arguments if a.array is not None and not a.per_call)
         self._results = tuple(
-            _New(r.name, r.array.shape, r.array.dtype, r.given) for r in plan.outcome.results
+            ResultLayout(r.name, r.array.shape, r.array.dtype, r.given) for r in plan.outcome.results
         )  # fmt: skip
         self._written = [r.name for r in self._results if r.given]
         self._written += [a.name for a in plan.arguments if a.written and a.read and not a.per_call]
@@ -134,10 +141,7 @@ class Template:
 
     def repeat(self, arguments: tuple[Any, ...], keywords: Mapping[str, Any], carry_out: CarryOut) -> tuple[Any] | None:
         """The results of a call of the same layout, in a tuple; None if it has to take the long way."""
-        given = dict(zip(self._names, arguments, strict=False))
-        given.update(keywords)
-        if "out" in given:  # a single array, says the key
-            given[self._results[0].name] = given.pop("out")
+        given = self._by_name(arguments, keywords)
         if self._arrays is None:
             self._learn(given)
         names = self._arrays or ()
@@ -154,6 +158,63 @@ class Template:
         finally:
             del guards
             self._lock.release()
+
+    def known(
+        self, foreign: Foreign, threads: int, arguments: tuple[Any, ...], keywords: Mapping[str, Any]
+    ) -> Known | None:
+        """The call that this was made from, of plain numbers and arrays, as the native library may repeat it.
+
+        None if it is none that it can. From then on the template is the library's: nothing here may `repeat` it.
+        """
+        given = self._by_name(arguments, keywords)
+        if not isinstance(self._job, native.Job) or not self._job.is_plain or not self._takes(given):
+            return None
+        self._learn(given)
+        names = self._arrays or ()
+        results, finish_by = self._ending(foreign.companions.functions)
+        return Known(
+            job=self._job,
+            arguments=tuple(given.items()),
+            keywords=tuple(keywords),
+            shared=self._shared,
+            constants=frozenset(self._constants),
+            results=results,
+            apart=tuple((names[one], names[other], first, last) for one, other, first, last in self._apart),
+            begin=partial(start, self._plan) if has_copies(self._plan) else None,
+            take_up=lambda status: self._take_up(status, foreign, threads),
+            finish=finish_by,
+        )
+
+    def _ending(self, functions: Mapping[str, Callable[..., Any]]) -> tuple[tuple[ResultLayout, ...], Finish | None]:
+        """Which arrays calls write or make, and what is made of these at the end."""
+        merges = self._plan.outcome.merges
+        values = [not (result.given or result.shape) for result in self._results]
+        if not any(values) and not merges:
+            return self._results, None
+        if values == [True] and not merges:
+            return self._results, _value_of
+        if values == [True] and len(merges) == 1 and is_fold(merges[0]):
+            value = folder(self._plan, merges[0])
+            return (), lambda _: value()
+        return self._results, lambda arrays: finish(self._plan, self._outcome(arrays), functions)
+
+    def _takes(self, given: Mapping[str, Any]) -> bool:
+        """Whether all numbers are sizes, or go where the native library can put them: into real ones."""
+        arrays = {name for name, value in given.items() if isinstance(value, np.ndarray)}
+        real = {name for name, scalar in self._constants.items() if scalar.dtype.kind in "iuf"}
+        is_number_by_array = not arrays.isdisjoint(self._constants)  # one without dimensions, passed by value
+        return not is_number_by_array and given.keys() - arrays <= real | set(self._plan.contract.sizes)
+
+    def _by_name(self, arguments: tuple[Any, ...], keywords: Mapping[str, Any]) -> dict[str, Any]:
+        """What was given, by parameters, in that order."""
+        given = dict(zip(self._names, arguments, strict=False))
+        for name, value in keywords.items():
+            given[self._results[0].name if name == "out" else name] = value  # a single array, says the key
+        return given
+
+    def _take_up(self, status: int, foreign: Foreign, threads: int) -> None:
+        assert isinstance(self._job, native.Job)
+        self._job.take_up(status, foreign.symbol, threads, foreign.describe)
 
     def _learn(self, given: Mapping[str, Any]) -> None:
         """See which arguments are arrays, and which must not share memory: the same for all calls of a layout."""
@@ -172,35 +233,39 @@ class Template:
 
     def _fill(self, given: dict[str, Any], addresses: dict[str, int]) -> Outcome:
         """Give the job this call's arrays and numbers, and say where its results will be."""
-        results = []
+        arrays = []
         for name, shape, dtype, is_given in self._results:
             if is_given:
                 array = given[name]
             else:
-                given[name] = array = np.empty(shape, dtype)
+                array = np.empty(shape, dtype)
                 addresses[name] = address_of(array)
-            results.append(Result(name, array, is_given))
+            arrays.append(array)
         for name in self._shared:
             self._job.rebase(name, addresses[name])
         for name, scalar in self._constants.items():
             if name in given:
                 self._job.set_constant(name, adopt_scalar(self._where + name, scalar, given[name]))
+        return self._outcome(tuple(arrays))
+
+    def _outcome(self, arrays: tuple[Array, ...]) -> Outcome:
+        """Where results are: in these arrays, in their order; partial results are merged into some of them."""
+        results = {
+            new.name: Result(new.name, array, new.given) for new, array in zip(self._results, arrays, strict=True)
+        }
         merges = self._plan.outcome.merges
-        return Outcome(tuple([merge._replace(into=given[merge.name]) for merge in merges]), tuple(results))
+        into = tuple([merge._replace(into=results[merge.name].array) for merge in merges])
+        return Outcome(into, tuple(results.values()))
+
+
+def _value_of(arrays: tuple[Array, ...]) -> Any:
+    """A single result without dimensions, as a scalar."""
+    return arrays[0][()]
 
 
 def _is_plain(reduction: Reduction) -> bool:
     """Whether it takes partial results and nothing else of the call."""
     return reduction.is_builtin or reduction.operands == ("_",)
-
-
-class _New(NamedTuple):
-    """What a result of every call looks like."""
-
-    name: str
-    shape: tuple[int, ...]
-    dtype: np.dtype[Any]
-    given: bool
 
 
 def _without_arrays(plan: Plan) -> Plan:

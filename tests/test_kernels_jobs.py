@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import threading
 from typing import Any
 
@@ -32,6 +31,20 @@ def job(monkeypatch: pytest.MonkeyPatch) -> list[Job]:
     return seen
 
 
+def cut_short(monkeypatch: pytest.MonkeyPatch) -> None:
+    """From now on no job is over at once."""
+    begin = native.Job.is_done_at_once
+
+    def in_no_time(self: native.Job) -> bool:
+        self._template.slice_ns = 0
+        try:
+            return begin(self)
+        finally:
+            self._template.slice_ns = native.AT_ONCE
+
+    monkeypatch.setattr(native.Job, "is_done_at_once", in_no_time)
+
+
 @pytest.mark.parametrize("threads", [1, 2, 3])
 def test_a_job_that_is_not_over_at_once_is_taken_up(
     threads: int, job: list[Job], monkeypatch: pytest.MonkeyPatch
@@ -39,7 +52,7 @@ def test_a_job_that_is_not_over_at_once_is_taken_up(
     x = np.random.default_rng(1).standard_normal(N)
     with pf.options(threads=threads):
         expected = pf.sum(x)
-        monkeypatch.setattr(native, "AT_ONCE", ctypes.c_int64(0))
+        cut_short(monkeypatch)
         assert pf.sum(x) == prepare(pf.sum, x)() == expected
     assert job
     assert all(not one._call._job.state for one in job)
@@ -51,6 +64,7 @@ def test_nobody_is_in_the_arrays_after_an_interruption_between_two_steps(
 ) -> None:
     """Ctrl-C may come right behind the native call, when workers are at work and nobody looks after them yet."""
     x = np.ones(N)
+    cut_short(monkeypatch)
     begin = native.Job.is_done_at_once
 
     def interrupted(self: native.Job) -> bool:
@@ -59,7 +73,6 @@ def test_nobody_is_in_the_arrays_after_an_interruption_between_two_steps(
         raise KeyboardInterrupt
 
     with pf.options(threads=threads):
-        monkeypatch.setattr(native, "AT_ONCE", ctypes.c_int64(0))
         monkeypatch.setattr(native.Job, "is_done_at_once", interrupted)
         with pytest.raises(KeyboardInterrupt):
             pf.sum(x)
@@ -69,7 +82,7 @@ def test_nobody_is_in_the_arrays_after_an_interruption_between_two_steps(
 
 
 def test_jobs_are_not_shared_by_threads_that_call_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(native, "AT_ONCE", ctypes.c_int64(0))
+    cut_short(monkeypatch)
     arrays = [np.full(200_000, float(number)) for number in range(8)]
     sums: dict[int, float] = {}
 

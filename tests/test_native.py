@@ -86,7 +86,7 @@ def test_import_needs_no_library(tmp_path: Path) -> None:
 
 def search_path() -> dict[str, str]:
     """Where a subprocess finds what this process found."""
-    return {"PYTHONPATH": str(Path(_native.__file__).parents[1])}
+    return {"PYTHONPATH": str(Path(_native.__file__).parents[2])}
 
 
 def test_missing_library_names_every_file_tried_and_how_to_build(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import pyffipar as pf
-from pyffipar import Function
-from pyffipar.recall import MOST_TEMPLATES
+from pyffipar import Function, memory
+from pyffipar._native import Most
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -45,11 +45,15 @@ DECLARED = {
 }
 
 
-@pytest.fixture(scope="module")
-def functions() -> dict[str, Function]:
+@pytest.fixture(scope="module", params=["the library", "Python"])
+def functions(request: pytest.FixtureRequest) -> Iterator[dict[str, Function]]:
+    """Functions whose calls are repeated by the native library, or, as where that cannot be called so, by Python."""
     folder = Path(__file__).with_name("kernels")
     libraries = [pf.compile((folder / name).read_text(), text) for name, text in DECLARED.items()]
-    return {function.__name__: function for library in libraries for function in library}
+    with pytest.MonkeyPatch.context() as patch:
+        if request.param == "Python":
+            patch.setattr(memory, "is_had", lambda: False)
+        yield {function.__name__: function for library in libraries for function in library}
 
 
 def numbers(seed: int, shape: Any = 300) -> Array:
@@ -66,6 +70,8 @@ def whole(seed: int, dtype: str, count: int = 300) -> Array:
 CALLS: dict[str, Callable[[int], tuple[str, tuple[Any, ...]]]] = {
     "scale": lambda seed: ("scale", (seed / 7, numbers(seed))),
     "scale, whole number": lambda seed: ("scale", (seed, numbers(seed))),
+    "scale, an array without dimensions": lambda seed: ("scale", (np.array(seed / 7), numbers(seed))),
+    "scale, a number of NumPy's": lambda seed: ("scale", (np.float64(seed / 7), numbers(seed))),
     "scale, lifted": lambda seed: ("scale", (numbers(seed, (4, 1)), numbers(seed, (3, 50)))),
     "scale, strided": lambda seed: ("scale", (0.5, numbers(seed, 600)[::-2])),
     "scale, float32": lambda seed: ("scale", (0.5, numbers(seed).astype(np.float32))),
@@ -236,9 +242,9 @@ def test_earlier_arguments_and_results_are_not_kept_alive(functions: dict[str, F
 
 def test_layouts_without_end_do_not_fill_memory(functions: dict[str, Function]) -> None:
     scale = functions["scale"].options(threads=1)
-    for length in range(1, 3 * MOST_TEMPLATES):
+    for length in range(1, 3 * memory.MOST_TEMPLATES):
         np.testing.assert_array_equal(scale(1.0, np.ones(length)), np.full(length, 2.0))
-    assert len(scale._templates) <= MOST_TEMPLATES
+    assert 0 < len(scale._memory) <= max(memory.MOST_TEMPLATES, Most.MOST_TEMPLATES)
 
 
 def test_threads_may_make_the_same_call_at_once(functions: dict[str, Function]) -> None:

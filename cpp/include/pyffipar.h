@@ -20,7 +20,7 @@ extern "C" {
 
 /* Raised whenever a struct, an enum or a signature below changes; compared when the Python half loads the
  * library. */
-#define PYFFIPAR_ABI_VERSION 2
+#define PYFFIPAR_ABI_VERSION 3
 
 typedef enum pyffipar_status {
     PYFFIPAR_DONE = 0,      /* the call did what it was asked to */
@@ -254,6 +254,126 @@ PYFFIPAR_EXPORT int64_t pyffipar_shutdown(int64_t wait_ns);
 
 /* 1 on a thread that is inside a foreign call made for a job, else 0. */
 PYFFIPAR_EXPORT int32_t pyffipar_in_call(void);
+
+/* ---- Calls from CPython without ctypes in between ----
+ *
+ * ctypes takes longer to convert what it is given than a small job takes. CPython calls the two functions at
+ * the end of this part itself, as methods of built-in objects. The library is neither compiled nor linked
+ * against any version of Python: objects are void * to it, and it is told of the functions by which it asks
+ * about them. All of these are of Python's stable ABI. */
+
+typedef struct pyffipar_interpreter {
+    void *(*save_thread)(void);                               /* PyEval_SaveThread */
+    void (*restore_thread)(void *);                           /* PyEval_RestoreThread */
+    void *(*capsule_pointer)(void *capsule, const char *);    /* PyCapsule_GetPointer */
+    void *(*call)(void *callable, ...);                       /* PyObject_CallFunctionObjArgs */
+    void *(*new_tuple)(intptr_t size);                        /* PyTuple_New */
+    int (*set_item)(void *tuple, intptr_t at, void *value);   /* PyTuple_SetItem */
+    intptr_t (*tuple_size)(void *tuple);                      /* PyTuple_Size */
+    void *(*get_item)(void *tuple, intptr_t at);              /* PyTuple_GetItem */
+    void *(*new_weak_reference)(void *object, void *);        /* PyWeakref_NewRef */
+    int (*is_subtype)(void *type, void *base);                /* PyType_IsSubtype */
+    double (*float_value)(void *object);                      /* PyFloat_AsDouble */
+    long long (*int_value)(void *object, int *does_overflow); /* PyLong_AsLongLongAndOverflow */
+    void *(*new_int)(long value);                             /* PyLong_FromLong */
+    void (*take_reference)(void *object);                     /* Py_IncRef */
+    void (*drop_reference)(void *object);                     /* Py_DecRef */
+    void *array_type;                                         /* numpy.ndarray */
+    void *float_type;                                         /* float */
+    void *double_type;                                        /* numpy.float64, which is one, too */
+    void *int_type;
+    void *none;
+    void *not_implemented;
+    void *ellipsis;
+    int64_t head; /* bytes in front of an object's own members; the last word of them is its type */
+} pyffipar_interpreter;
+
+typedef enum pyffipar_operand_kind {
+    PYFFIPAR_ARRAY = 1,   /* a numpy.ndarray with this dtype, these flags, this shape and these strides */
+    PYFFIPAR_SIZE = 2,    /* an int that is `size` */
+    PYFFIPAR_WHOLE = 3,   /* an int */
+    PYFFIPAR_FLOATING = 4 /* a float, or NumPy's */
+} pyffipar_operand_kind;
+
+/* What an argument of a call from Python has to be. */
+typedef struct pyffipar_operand {
+    int32_t kind;              /* a pyffipar_operand_kind */
+    int32_t flags;             /* ARRAY: NumPy's */
+    void *dtype;               /* ARRAY: the very object */
+    int64_t ndim;              /* ARRAY */
+    const int64_t *shape;      /* ARRAY: ndim of them */
+    const int64_t *strides;    /* ARRAY: bytes, ndim of them */
+    int64_t size;              /* SIZE */
+    pyffipar_argument *target; /* of the job: whose base or value it becomes; NULL if none's. WHOLE wants an
+                                  integer or a floating type, FLOATING a floating one */
+} pyffipar_operand;
+
+/* An array that is made for every call. */
+typedef struct pyffipar_output {
+    void *make; /* callable without arguments */
+    pyffipar_argument *target;
+} pyffipar_output;
+
+/* Two operands that must not overlap: one is written. */
+typedef struct pyffipar_pair {
+    int64_t one;
+    int64_t other;
+    int64_t first; /* they do if first < address of other - address of one < last */
+    int64_t last;
+} pyffipar_pair;
+
+enum { PYFFIPAR_MOST_OPERANDS = 32, PYFFIPAR_MOST_OUTPUTS = 8, PYFFIPAR_MOST_TEMPLATES = 16 };
+
+/* A call that can be repeated with other arguments of the same layout: its job, and what has to be put into
+ * it. All of it belongs to whoever described it, and must not change while a repertoire holds it. */
+typedef struct pyffipar_template {
+    pyffipar_job *job;
+    int64_t slice_ns;
+    /* The rest is not looked at by pyffipar_at_once. */
+    int64_t operand_count; /* as many as arguments */
+    const pyffipar_operand *operands;
+    int64_t name_count; /* how many of them, the last, are given by keyword */
+    void *const *names; /* the very objects that name these */
+    int64_t output_count;
+    const pyffipar_output *outputs;
+    int64_t pair_count;
+    const pyffipar_pair *pairs;
+    int64_t result_count;
+    const int64_t *results; /* numbers of operands, or operand_count + those of outputs */
+    void *begin;            /* callable without arguments, called first; or NULL */
+    void
+        *take_up; /* callable: given a status that is not DONE, brings the job to its end or raises why not */
+    void *finish; /* callable: makes of a tuple of the results what is returned; NULL for as they are */
+} pyffipar_template;
+
+/* Templates that calls are compared with. All zero at first. */
+typedef struct pyffipar_slot {
+    int64_t is_taken; /* by one call at a time */
+    const pyffipar_template *known;
+} pyffipar_slot;
+
+typedef struct pyffipar_repertoire {
+    int64_t latest; /* where to look first: what was of use last */
+    int64_t next;   /* what goes next to make room */
+    pyffipar_slot slots[PYFFIPAR_MOST_TEMPLATES];
+} pyffipar_repertoire;
+
+/* Which interpreter this process is. It is kept, not copied; told once, before anything below is used. */
+PYFFIPAR_EXPORT void pyffipar_set_interpreter(const pyffipar_interpreter *interpreter);
+
+/* Keep a template in place of one that is not in use. Returns the slot's number, or -1 if all are in use.
+ * Only for one thread at a time. */
+PYFFIPAR_EXPORT int64_t pyffipar_keep(pyffipar_repertoire *repertoire, const pyffipar_template *known);
+
+/* A method without arguments (METH_NOARGS) of a capsule named "pyffipar" that holds a template: pyffipar_run
+ * on its job for its slice of time. Returns the status as an int. */
+PYFFIPAR_EXPORT void *pyffipar_at_once(void *capsule, void *unused);
+
+/* A method with any arguments (METH_FASTCALL | METH_KEYWORDS) of a capsule named "pyffipar" that holds a
+ * repertoire: the call, by a template that fits it and is not in use. Returns NotImplemented if there is
+ * none, and Ellipsis if there is one that cannot do it for what the arguments hold: arrays that overlap, a
+ * number that the type of C cannot take. Nothing was done then. */
+PYFFIPAR_EXPORT void *pyffipar_recall(void *capsule, void *const *arguments, intptr_t count, void *names);
 
 #ifdef __cplusplus
 }

@@ -4,9 +4,11 @@
 
 #include "call.hpp"
 #include "function.hpp"
+#include "interpreter.hpp"
 #include "job.hpp"
 #include "pool.hpp"
 #include "pyffipar.h"
+#include "recall.hpp"
 #include "register_call.hpp"
 #include "shutdown.hpp"
 #include "status.hpp"
@@ -105,3 +107,20 @@ pyffipar_status pyffipar_set_stack_size(int64_t bytes) {
 int64_t pyffipar_shutdown(int64_t wait_ns) { return shut_down(wait_ns); }
 
 int32_t pyffipar_in_call(void) { return is_in_call() ? 1 : 0; }
+
+void pyffipar_set_interpreter(const pyffipar_interpreter *interpreter) { set_interpreter(interpreter); }
+
+int64_t pyffipar_keep(pyffipar_repertoire *repertoire, const pyffipar_template *known) {
+    return keep(*repertoire, *known);
+}
+
+void *pyffipar_at_once(void *capsule, void *) {
+    const void *held = held_by(capsule);
+    return held != nullptr ? at_once(*static_cast<const pyffipar_template *>(held)) : nullptr;
+}
+
+void *pyffipar_recall(void *capsule, void *const *arguments, intptr_t count, void *names) {
+    void *held = held_by(capsule);
+    return held != nullptr ? recall(*static_cast<pyffipar_repertoire *>(held), arguments, count, names)
+                           : nullptr;
+}

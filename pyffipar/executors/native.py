@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import CancelledError
-from ctypes import POINTER, addressof, byref, c_int32, c_int64, c_void_p
+from ctypes import POINTER, byref, c_int32, c_int64, c_void_p, pointer
 from functools import cache
 from typing import Any, NoReturn
 
 import numpy as np
 
 from .. import _native
+from .._native import built_ins
 from ..errors import Failure
 from ..kinds import Kind
 from ..language.clauses import Status
@@ -28,7 +29,7 @@ from .base import Array, Run, bad_status, chunk_error
 _EXPECT_VALUE, _EXPECT_LENGTH = 1, 3  # pyffipar_job.check_status
 _BOUNDARIES = {"constant": "FILL"}  # where the language and the library name a boundary differently
 CALL_PATH = _native.CallPath.CHEAPEST  # how foreign calls are made; tests try the others
-AT_ONCE = c_int64(int(SLICE * 1e9))  # ns; as an object, for ctypes takes numbers more slowly
+AT_ONCE = int(SLICE * 1e9)  # ns
 _DONE = _native.Status.DONE
 MAX_FAILURES = 16  # kept in full; after the first one tasks not begun are dropped, so there are rarely more
 MOST_SPANS = 1 << 20  # of a call that is traced: more than that nobody can look at
@@ -94,8 +95,9 @@ class Job:
         if plan.status is not None:
             self._set_status(job, plan.status)
         self._job = job
-        self._reference, self._address = byref(job), c_void_p(addressof(job))
-        self._run_unchecked = _native.unchecked_run()
+        self._reference = byref(job)
+        self._template = _native.Template(job=pointer(job), slice_ns=AT_ONCE)
+        self._run_at_once = built_ins.at_once(self._template)
         self._begun: int | None = None  # the status of a run that nobody looks after so far
 
     def __call__(self, run: Run) -> None:
@@ -115,7 +117,7 @@ class Job:
         """
         if tracing.active:
             return False  # to be recorded it has to be looked after
-        status = self._run_unchecked(self._address, AT_ONCE)
+        status = self._run_at_once()
         if status == _DONE:
             return True
         self._begun = status
@@ -125,11 +127,23 @@ class Job:
         """Make the calls of a plan that is plain, and look after them only if they take longer than that does."""
         try:
             if not self.is_done_at_once():
-                with Watch(self._plan) as watch:
-                    self(Run(self._plan, symbol, threads, {}, describe, watch))
+                self._look_after(symbol, threads, describe)
         except BaseException:  # Ctrl-C may come between any two steps, and workers must not stay in the arrays
             self.leave()
             raise
+
+    def take_up(self, status: int, symbol: Symbol, threads: int, describe: Callable[[int], str]) -> None:
+        """Go on where somebody else has begun and got this status, as `run_plain` does."""
+        try:
+            self._begun = status
+            self._look_after(symbol, threads, describe)
+        except BaseException:
+            self.leave()
+            raise
+
+    def _look_after(self, symbol: Symbol, threads: int, describe: Callable[[int], str]) -> None:
+        with Watch(self._plan) as watch:
+            self(Run(self._plan, symbol, threads, {}, describe, watch))
 
     def leave(self) -> None:
         """Drop what has not begun, if anything is left, and wait for what runs."""
@@ -139,6 +153,15 @@ class Job:
             self._drain(shield.begin)
         finally:
             shield.end()
+
+    @property
+    def record(self) -> Any:
+        """Where the native library's own record of the job lies."""
+        return self._template.job
+
+    def target(self, name: str) -> _native.Argument:
+        """The record of an argument, or of the returned value."""
+        return self._targets[name]
 
     def rebase(self, name: str, address: int) -> None:
         """Let an argument, or the returned value, lie in another array of the same layout."""

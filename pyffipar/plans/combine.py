@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial as partial_call
+from functools import reduce
+from operator import add
 from typing import Any
 
 import numpy as np
@@ -23,6 +25,8 @@ _UFUNCS: dict[str, np.ufunc] = {
     "hypot": np.hypot,
 }
 _KINDS = {"&": "biu", "|": "biu", "^": "biu", "min": "biuf", "max": "biuf", "hypot": "f", "mean": "fc"}
+_DOUBLE = np.dtype(np.float64)
+_FEW = 64  # partial results: as many as short arrays have
 
 Merger = Callable[..., Any]  # (earlier partial, later partial, the later chunk's length) → merged
 
@@ -94,6 +98,8 @@ def fold_values(operator: str, partials: Array, lengths: Array, what: str, merge
         return partials[..., 0]
     if operator not in _UFUNCS:
         return _fold(operator, np.moveaxis(partials, -1, 0), lengths, merger)
+    if operator == "+" and partials.dtype is _DOUBLE and partials.ndim == 1 and len(partials) <= _FEW:
+        return np.asarray(reduce(add, partials.tolist()))  # the same additions, without what NumPy does around them
     if partials.ndim == 1 and not _is_special(operator, partials.dtype):
         # accumulate applies the operator strictly from left to right; reduce would pair neighbours
         with np.errstate(all="ignore"):  # a C loop does not warn either

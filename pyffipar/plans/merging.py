@@ -19,10 +19,19 @@ Array = np.ndarray[Any, np.dtype[Any]]
 Functions = Mapping[str, Callable[..., Any]]  # merging functions by name
 
 
+def has_copies(plan: Plan) -> bool:
+    """Whether there are private copies, which have to be filled before every run."""
+    return any(map(_is_copied, plan.outcome.merges))
+
+
+def _is_copied(merge: Merge) -> bool:
+    return merge.name != RETURNED and merge.reduction.operator != "concat"
+
+
 def start(plan: Plan) -> None:
     """Fill private copies with the value that changes nothing; before every run."""
     for merge in plan.outcome.merges:
-        if merge.name != RETURNED and merge.reduction.operator != "concat":
+        if _is_copied(merge):
             merge.partials[...] = starting_value(merge.reduction.operator, merge.partials.dtype, keep=merge.keep)
 
 
@@ -40,6 +49,18 @@ def finish(plan: Plan, outcome: Outcome, functions: Functions) -> Any:
     if len(outcome.results) == 1:
         return _handed_out(outcome.results[0], joined)
     return tuple([_handed_out(result, joined) for result in outcome.results]) or None
+
+
+def ending(plan: Plan, functions: Functions) -> Callable[[], Any]:
+    """`finish` for a plan that is carried out again and again on the same arrays: what can be decided is."""
+    merges, results = plan.outcome
+    values = [not (result.given or result.array.ndim) for result in results]
+    if values == [True] and len(merges) == 1 and is_fold(merges[0]) and plan.calls:
+        return folder(plan, merges[0])
+    if merges or any(values):
+        return lambda: finish(plan, plan.outcome, functions)
+    same = finish(plan, plan.outcome, functions)
+    return lambda: same
 
 
 def _merge_all(plan: Plan, merges: tuple[Merge, ...], joined: dict[str, Array], functions: Functions) -> None:
@@ -61,6 +82,20 @@ def _spans(grid: Grid) -> tuple[Array, Array]:
     lengths = np.minimum(starts + grid.chunk, grid.length) - starts
     starts.flags.writeable = lengths.flags.writeable = False  # shared by all calls with this grid
     return starts, lengths
+
+
+def is_fold(merge: Merge) -> bool:
+    """Whether returned values become one by an operator alone, whatever the call's arguments."""
+    reduction = merge.reduction
+    is_operator = reduction.is_builtin and reduction.operator not in LOCATORS and reduction.operator != "concat"
+    return merge.name == RETURNED and is_operator and not reduction.is_whole
+
+
+def folder(plan: Plan, merge: Merge) -> Callable[[], Any]:
+    """What makes one scalar of the returned values of all chunks, where `is_fold` says that nothing else is needed."""
+    _, lengths = _spans(plan.grid)
+    operator, partials, name = merge.reduction.operator, merge.partials, plan.contract.prototype.name
+    return lambda: fold_values(operator, partials, lengths, name)[()]
 
 
 def _handed_out(result: Result, joined: dict[str, Array]) -> Any:

@@ -1,30 +1,28 @@
-"""The boundary to our own shared library: find it, load it, check it, declare every function; nothing else touches it.
-
-Everything below mirrors ``cpp/include/pyffipar.h``; ``tests/test_abi.py`` compiles the two against each other.
-"""
+"""What is in ``cpp/include/pyffipar.h``, for ctypes; ``tests/test_abi.py`` compiles the two against each other."""
 
 from __future__ import annotations
 
 import ctypes
-import importlib.util
-import os
-import subprocess
-import sys
-from collections.abc import Iterator
-from ctypes import CFUNCTYPE, POINTER, c_char, c_char_p, c_double, c_float, c_int, c_int32, c_int64, c_uint64, c_void_p
+from ctypes import (
+    POINTER,
+    c_char,
+    c_char_p,
+    c_double,
+    c_float,
+    c_int,
+    c_int32,
+    c_int64,
+    c_ssize_t,
+    c_uint64,
+    c_void_p,
+)
 from dataclasses import dataclass
 from enum import IntEnum, IntFlag
-from functools import cache
-from pathlib import Path
 from typing import Any
 
-from .errors import NativeLibraryError
-from .kinds import Kind
-from .system import forking
+from ..kinds import Kind
 
-ABI_VERSION = 2  # PYFFIPAR_ABI_VERSION of the header this file mirrors
-LIBRARY_VARIABLE = "PYFFIPAR_LIBRARY"  # path of a library to load in place of the installed one: sanitizers, debugging
-WAIT_FOREVER = 2**63 - 1  # INT64_MAX as slice_ns: never PENDING
+ABI_VERSION = 3  # PYFFIPAR_ABI_VERSION of the header this file mirrors
 
 
 class Status(IntEnum):
@@ -85,6 +83,23 @@ class Reason(IntEnum):
 
     BAD_STATUS = 1
     EXCEPTION = 2
+
+
+class Operand(IntEnum):
+    """What an argument of a call from Python has to be (``pyffipar_operand_kind``)."""
+
+    ARRAY = 1
+    SIZE = 2
+    WHOLE = 3
+    FLOATING = 4
+
+
+class Most(IntEnum):
+    """Sizes of what the library has of its own."""
+
+    MOST_OPERANDS = 32
+    MOST_OUTPUTS = 8
+    MOST_TEMPLATES = 16
 
 
 class CallPath(IntEnum):
@@ -197,6 +212,104 @@ class Job(ctypes.Structure):
     )
 
 
+class Interpreter(ctypes.Structure):
+    """Functions and objects of Python by their addresses (``pyffipar_interpreter``)."""
+
+    __slots__ = ()
+    _fields_ = (
+        ("save_thread", c_void_p),
+        ("restore_thread", c_void_p),
+        ("capsule_pointer", c_void_p),
+        ("call", c_void_p),
+        ("new_tuple", c_void_p),
+        ("set_item", c_void_p),
+        ("tuple_size", c_void_p),
+        ("get_item", c_void_p),
+        ("new_weak_reference", c_void_p),
+        ("is_subtype", c_void_p),
+        ("float_value", c_void_p),
+        ("int_value", c_void_p),
+        ("new_int", c_void_p),
+        ("take_reference", c_void_p),
+        ("drop_reference", c_void_p),
+        ("array_type", c_void_p),
+        ("float_type", c_void_p),
+        ("double_type", c_void_p),
+        ("int_type", c_void_p),
+        ("none", c_void_p),
+        ("not_implemented", c_void_p),
+        ("ellipsis", c_void_p),
+        ("head", c_int64),
+    )
+
+
+class OperandRecord(ctypes.Structure):
+    """What an argument of a call from Python has to be, and where it goes (``pyffipar_operand``)."""
+
+    __slots__ = ()
+    _fields_ = (
+        ("kind", c_int32),
+        ("flags", c_int32),
+        ("dtype", c_void_p),
+        ("ndim", c_int64),
+        ("shape", POINTER(c_int64)),
+        ("strides", POINTER(c_int64)),
+        ("size", c_int64),
+        ("target", POINTER(Argument)),
+    )
+
+
+class Output(ctypes.Structure):
+    """An array that is made for every call (``pyffipar_output``)."""
+
+    __slots__ = ()
+    _fields_ = (("make", c_void_p), ("target", POINTER(Argument)))
+
+
+class Pair(ctypes.Structure):
+    """Two operands that must not overlap (``pyffipar_pair``)."""
+
+    __slots__ = ()
+    _fields_ = (("one", c_int64), ("other", c_int64), ("first", c_int64), ("last", c_int64))
+
+
+class Template(ctypes.Structure):
+    """A call that can be repeated with other arguments of the same layout (``pyffipar_template``)."""
+
+    __slots__ = ()
+    _fields_ = (
+        ("job", POINTER(Job)),
+        ("slice_ns", c_int64),
+        ("operand_count", c_int64),
+        ("operands", POINTER(OperandRecord)),
+        ("name_count", c_int64),
+        ("names", POINTER(c_void_p)),
+        ("output_count", c_int64),
+        ("outputs", POINTER(Output)),
+        ("pair_count", c_int64),
+        ("pairs", POINTER(Pair)),
+        ("result_count", c_int64),
+        ("results", POINTER(c_int64)),
+        ("begin", c_void_p),
+        ("take_up", c_void_p),
+        ("finish", c_void_p),
+    )
+
+
+class Slot(ctypes.Structure):
+    """A place for a template (``pyffipar_slot``)."""
+
+    __slots__ = ()
+    _fields_ = (("is_taken", c_int64), ("known", POINTER(Template)))
+
+
+class Repertoire(ctypes.Structure):
+    """Templates that calls are compared with (``pyffipar_repertoire``)."""
+
+    __slots__ = ()
+    _fields_ = (("latest", c_int64), ("next", c_int64), ("slots", Slot * Most.MOST_TEMPLATES))
+
+
 @dataclass(frozen=True, slots=True)
 class CType:
     """A type as C spells it and as ctypes does; `ctype` is None for ``void``."""
@@ -224,6 +337,11 @@ _FUNCTION = CType("pyffipar_function *", c_void_p)
 _CONST_FUNCTION = CType("const pyffipar_function *", c_void_p)
 _NEW_FUNCTION = CType("pyffipar_function **", POINTER(c_void_p))
 _JOB = CType("pyffipar_job *", POINTER(Job))
+_INTERPRETER = CType("const pyffipar_interpreter *", POINTER(Interpreter))
+_REPERTOIRE = CType("pyffipar_repertoire *", POINTER(Repertoire))
+_TEMPLATE = CType("const pyffipar_template *", POINTER(Template))
+_OBJECTS = CType("void *const *", POINTER(c_void_p))
+_COUNT = CType("intptr_t", c_ssize_t)
 
 # Every function of the library. The loop in _declare() applies this table, so a misspelt name fails when loading.
 FUNCTIONS: dict[str, Signature] = {
@@ -242,6 +360,11 @@ FUNCTIONS: dict[str, Signature] = {
     "pyffipar_set_stack_size": Signature(_STATUS, (_INT64,)),
     "pyffipar_shutdown": Signature(_INT64, (_INT64,)),
     "pyffipar_in_call": Signature(_INT32),
+    "pyffipar_set_interpreter": Signature(_VOID, (_INTERPRETER,)),
+    "pyffipar_keep": Signature(_INT64, (_REPERTOIRE, _TEMPLATE)),
+    # These two are Python's to call, not ctypes': see `built_ins`.
+    "pyffipar_at_once": Signature(_ADDRESS, (_ADDRESS, _ADDRESS)),
+    "pyffipar_recall": Signature(_ADDRESS, (_ADDRESS, _OBJECTS, _COUNT, _ADDRESS)),
 }
 
 # The mirrored types by their C names, for the test against the header.
@@ -251,126 +374,12 @@ STRUCTS: dict[str, type[ctypes.Structure | ctypes.Union]] = {
     "pyffipar_failure": FailureRecord,
     "pyffipar_span": Span,
     "pyffipar_job": Job,
+    "pyffipar_interpreter": Interpreter,
+    "pyffipar_operand": OperandRecord,
+    "pyffipar_output": Output,
+    "pyffipar_pair": Pair,
+    "pyffipar_template": Template,
+    "pyffipar_slot": Slot,
+    "pyffipar_repertoire": Repertoire,
 }
-ENUMS: tuple[type[IntEnum | IntFlag], ...] = (Status, Type, Kind, Boundary, Flag, Reason)
-
-_lock = forking.Lock()
-
-
-def library() -> ctypes.CDLL:
-    """Our shared library, loaded and declared on the first call; every function is an attribute under its C name.
-
-    Raises
-    ------
-    NativeLibraryError
-        If it is missing, cannot be loaded, or was built for another version of this package.
-    """
-    with _lock:  # an editable install may compile it now: nobody may load it half written
-        return _load()
-
-
-@cache
-def unchecked_run() -> Any:
-    """``pyffipar_run``, which takes a job's address and the time as ctypes' own objects, and believes them.
-
-    That they are right costs ctypes as long to find out as the rest of a small call takes.
-    """
-    return CFUNCTYPE(_STATUS.ctype, c_void_p, _INT64.ctype)(("pyffipar_run", library()))
-
-
-def last_error() -> str:
-    """The text that belongs to this thread's last status other than DONE and PENDING."""
-    text: bytes = library().pyffipar_last_error()
-    return text.decode("utf-8", "replace")
-
-
-def build_info() -> str:
-    """One line on how the library was built."""
-    text: bytes = library().pyffipar_build_info()
-    return text.decode("utf-8", "replace")
-
-
-def is_loaded() -> bool:
-    """Whether the library is loaded already."""
-    return bool(_load.cache_info().currsize)
-
-
-@cache
-def _load() -> ctypes.CDLL:
-    """Load the first library that is there, and check and declare it."""
-    tried = []
-    for path in _candidates():
-        if not path.is_file():
-            tried.append(f"{path}: no such file")
-            continue
-        try:
-            loaded = ctypes.CDLL(str(path))
-        except OSError as error:
-            tried.append(f"{path}: {error}")
-            continue
-        _declare(loaded, path)
-        return loaded
-    msg = "pyffipar's native library could not be loaded. Tried:\n  " + "\n  ".join(tried)
-    raise NativeLibraryError(f"{msg}\n{_remedy()}")
-
-
-def _candidates() -> Iterator[Path]:
-    """Where the library may lie: where the environment says and nowhere else, or in a folder of this package."""
-    if override := os.environ.get(LIBRARY_VARIABLE):
-        yield Path(override).absolute()
-        return
-    package = __name__.rpartition(".")[0]
-    name = _file_name()
-    _rebuild_editable(f"{package}.{Path(name).stem}")
-    # An editable install spreads the package over two folders: sources in one, what was compiled in the other.
-    for folder in sys.modules[package].__path__:
-        yield Path(folder) / name
-
-
-def _file_name() -> str:
-    """The library's file name on this platform."""
-    if sys.platform == "win32":
-        return "libpyffipar.dll"
-    return "libpyffipar.dylib" if sys.platform == "darwin" else "libpyffipar.so"
-
-
-def _rebuild_editable(module: str) -> None:
-    """Let an editable install compile what has changed: its import hook acts when the library is looked up as a module.
-
-    In an ordinary install the look-up has no effect.
-    """
-    try:
-        importlib.util.find_spec(module)
-    except (subprocess.CalledProcessError, OSError) as error:
-        raise NativeLibraryError(
-            f"the native library of this editable install could not be rebuilt: {error}"
-        ) from error
-
-
-def _declare(loaded: ctypes.CDLL, path: Path) -> None:
-    """Check the version of the library and give every function its signature."""
-    try:
-        version = loaded.pyffipar_abi_version
-    except AttributeError as error:
-        raise NativeLibraryError(
-            f"{path} is no pyffipar library: it has no pyffipar_abi_version. {_remedy()}"
-        ) from error
-    version.restype, version.argtypes = c_int32, ()
-    if (found := version()) != ABI_VERSION:
-        raise NativeLibraryError(f"{path} has ABI version {found}, this package wants {ABI_VERSION}. {_remedy()}")
-    for name, signature in FUNCTIONS.items():
-        try:
-            function = getattr(loaded, name)
-        except AttributeError as error:
-            raise NativeLibraryError(
-                f"{path} has ABI version {found} but no {name}: it was built from other sources. {_remedy()}"
-            ) from error
-        function.restype = signature.result.ctype
-        function.argtypes = tuple(parameter.ctype for parameter in signature.parameters)
-
-
-def _remedy() -> str:
-    """What to do about a library that is missing or wrong."""
-    if os.environ.get(LIBRARY_VARIABLE):
-        return f"{LIBRARY_VARIABLE} names this file: correct the variable or unset it."
-    return "Build it by installing the package: `pip install .` in a checkout."
+ENUMS: tuple[type[IntEnum | IntFlag], ...] = (Status, Type, Kind, Boundary, Flag, Reason, Operand, Most)
