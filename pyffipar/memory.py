@@ -60,8 +60,12 @@ class Memory:
         """What may know calls with these options by heart; None if they want more than to be made."""
         if nesting.depth():
             return None  # inside another call, and on one thread
-        is_usual = chosen.executor == "native" and chosen.timeout is None and not chosen.progress
-        known = self._repertoires.setdefault(chosen.thread_count(), Repertoire()) if is_usual and is_had() else None
+        known = None
+        if chosen.executor == "native" and chosen.timeout is None and not chosen.progress and is_had():
+            threads = chosen.thread_count()
+            if threads not in self._repertoires:
+                self._repertoires.setdefault(threads, Repertoire())  # another thread's, where that was first
+            known = self._repertoires[threads]
         self.usual = (chosen, known)
         return known
 

@@ -68,14 +68,16 @@ def test_nobody_is_in_the_arrays_after_an_interruption_between_two_steps(
     begin = native.Job.is_done_at_once
 
     def interrupted(self: native.Job) -> bool:
-        begin(self)
-        assert self._job.state, "the job is to be pending"
+        if begin(self):
+            return True  # a worker has done all of it before the caller looked at the clock
+        assert self._job.state
         raise KeyboardInterrupt
 
     with pf.options(threads=threads):
         monkeypatch.setattr(native.Job, "is_done_at_once", interrupted)
         with pytest.raises(KeyboardInterrupt):
-            pf.sum(x)
+            for _ in range(1000):
+                pf.sum(x)
         monkeypatch.undo()
         assert not job[0]._call._job.state
         assert pf.sum(x) == N

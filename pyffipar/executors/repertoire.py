@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from ctypes import addressof, c_int64, c_void_p, pointer
-from functools import cached_property, partial
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -78,18 +78,20 @@ class Known(NamedTuple):
 class Repertoire:
     """Calls of one function that are repeated without planning them again, or asking Python how.
 
-    Each is kept for one thread at a time: where several make the same call at once, it is learnt several times.
+    Each is kept for one thread at a time: where several make the same call at once, it is learnt several times. Only
+    where they can be had: see `is_had`.
+
+    Attributes
+    ----------
+    recall : callable
+        Makes a call; NotImplemented where it is not known, Ellipsis where it is but cannot be repeated.
     """
 
     def __init__(self) -> None:
         self._table = _native.Repertoire()
         self._kept: list[_LaidOut] = []
         self._lock = forking.Lock()
-
-    @cached_property
-    def recall(self) -> Callable[..., Any]:
-        """What makes a call; NotImplemented where it is not known, Ellipsis where it is but cannot be repeated."""
-        return built_ins.recall(self._table)
+        self.recall: Callable[..., Any] = built_ins.recall(self._table)
 
     def learn(self, known: Known) -> None:
         """Keep a call, in place of another one if there are too many."""
