@@ -8,31 +8,39 @@
 #include <type_traits>
 #include <vector>
 
+#include "prefetch.hpp"
+
 namespace pyffipar {
 
-// Small jobs fit in the first block and cost no allocation of their own.
+// What fits in the first block, which its owner may provide, costs no allocation of its own.
 class arena {
   public:
-    static constexpr std::size_t alignment = 64; // a cache line: workers' memory never shares one
+    static constexpr std::size_t alignment = cache_line; // workers' memory never shares one
 
     arena() = default;
+    arena(char *first, std::size_t size) noexcept : next_(first), left_(size) {}
     arena(const arena &) = delete;
     arena &operator=(const arena &) = delete;
 
     // Zeroed, aligned to a cache line if `is_line` says so. Throws std::bad_alloc.
     template <typename type>
     type *make(std::size_t count, bool is_line = false) {
-        static_assert(std::is_trivially_destructible_v<type> && alignof(type) <= alignment);
-        if (count > SIZE_MAX / 2 / sizeof(type)) {
-            throw std::bad_alloc();
-        }
-        auto *first = static_cast<type *>(take(count * sizeof(type), is_line ? alignment : alignof(type)));
+        type *first = make_unset<type>(count, is_line);
         std::uninitialized_value_construct_n(first, count);
         return first;
     }
 
-    // As make(), but left as it is: for buffers that are filled before they are read.
-    char *make_buffer(std::size_t size) { return static_cast<char *>(take(size, alignment)); }
+    // As make(), but left as it is, and so in whichever cache it is: for what is filled before it is read.
+    template <typename type>
+    type *make_unset(std::size_t count, bool is_line = false) {
+        static_assert(std::is_trivially_destructible_v<type> && alignof(type) <= alignment);
+        if (count > SIZE_MAX / 2 / sizeof(type)) {
+            throw std::bad_alloc();
+        }
+        return static_cast<type *>(take(count * sizeof(type), is_line ? alignment : alignof(type)));
+    }
+
+    char *make_buffer(std::size_t size) { return make_unset<char>(size, true); }
 
   private:
     void *take(std::size_t size, std::size_t align) {
@@ -52,12 +60,10 @@ class arena {
         return place;
     }
 
-    static constexpr std::size_t first_block = 4096;
     static constexpr std::size_t later_block = 16384;
 
-    alignas(std::max_align_t) char first_[first_block];
-    char *next_ = first_;
-    std::size_t left_ = first_block;
+    char *next_ = nullptr;
+    std::size_t left_ = 0;
     std::vector<std::unique_ptr<char[]>> blocks_;
 };
 

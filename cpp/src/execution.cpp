@@ -58,6 +58,8 @@ bool execution::advance(nanoseconds deadline) {
         if (reached != progress::shared) {
             return reached == progress::ended;
         }
+    } else {
+        slot_.load(std::memory_order_relaxed)->is_attended.store(true, std::memory_order_relaxed);
     }
     return work_shared(deadline);
 }
@@ -120,14 +122,15 @@ bool execution::share() noexcept {
     if (is_cancelled_.load(std::memory_order_seq_cst) || gate::is_closed()) {
         cancel(); // it came while there was no slot to drop tasks from
     }
-    pool_->summon_for(*slot);
+    if (estimate * static_cast<double>(tasks_ - next_) >= static_cast<double>(worth_waking)) {
+        pool_->summon_for(*slot); // looks at the tickets, which are on their way to other cores
+    }
     return true;
 }
 
 bool execution::work_shared(nanoseconds deadline) {
     job_slot &slot = *slot_.load(std::memory_order_relaxed);
     slices::claim mine{epoch_.load(std::memory_order_relaxed), 0, 0, 0, 0};
-    slot.is_attended.store(true, std::memory_order_relaxed);
     std::int64_t ended = 0;
     std::int64_t batch = 1;
     nanoseconds begin = since_;

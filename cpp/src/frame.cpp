@@ -7,9 +7,9 @@
 namespace pyffipar {
 
 worker_frame::worker_frame(const job_plan &plan, arena &memory)
-    : plan_(&plan), words_(memory.make<word>(plan.target->frame_words(), true)),
-      lanes_(memory.make<lane>(plan.moving_count)),
-      indices_(memory.make<std::int64_t>(static_cast<std::size_t>(plan.dimensions))),
+    : plan_(&plan), words_(memory.make_unset<word>(plan.target->frame_words(), true)),
+      lanes_(memory.make_unset<lane>(plan.moving_count)),
+      indices_(memory.make_unset<std::int64_t>(static_cast<std::size_t>(plan.dimensions))),
       scratch_(memory.make_buffer(plan.scratch_size)) {}
 
 void worker_frame::prepare(std::int64_t participant) noexcept {

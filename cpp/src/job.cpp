@@ -55,7 +55,7 @@ double items_per_call(const pyffipar_job &job) noexcept {
 
 running_job::running_job(pyffipar_job &job, std::int64_t calls)
     : job_(job), plan_(make_plan(job, calls, memory_)), loop_(choose_loop(plan_)),
-      threads_(allowed_threads(plan_)), execution_(*this, request_of()) {
+      threads_(allowed_threads(plan_)), notes_spans_(job.spans != nullptr), execution_(*this, request_of()) {
     make_members();
     job.failure_count = 0;
     job.span_count = 0;
@@ -91,7 +91,7 @@ void running_job::remember_cost() noexcept {
 }
 
 bool running_job::run_tasks(std::int64_t first, std::int64_t last, std::int64_t participant) noexcept {
-    if (job_.spans != nullptr) {
+    if (notes_spans_) {
         return run_noted(first, last, participant);
     }
     std::int64_t ended = 0;

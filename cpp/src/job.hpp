@@ -49,12 +49,14 @@ class running_job final : public work {
     pyffipar_status finish();
 
     pyffipar_job &job_;
-    arena memory_;
+    arena memory_{first_, sizeof first_};
     const job_plan plan_;
     const run_function loop_;
     const std::int64_t threads_;
-    std::atomic<std::int64_t> spans_noted_{0};
+    const bool notes_spans_;
     member *members_ = nullptr;
+    char first_[4096]; // of memory_; all that participants read lies together in front of the frames
+    std::atomic<std::int64_t> spans_noted_{0};
     std::mutex failures_mutex_;
     execution execution_;
 };

@@ -37,6 +37,9 @@ class parking {
         return true;
     }
 
+    // Whether somebody sleeps; as a guess.
+    bool is_used() const noexcept { return parked_.load(std::memory_order_relaxed) > 0; }
+
   private:
     std::mutex mutex_;
     std::condition_variable woken_;

@@ -84,7 +84,9 @@ void pool::set_starter(starter start) noexcept {
 }
 
 job_slot *pool::acquire() noexcept {
-    for (job_slot &slot : slots_) {
+    const std::uint64_t next = posted_.load(std::memory_order_relaxed) + 1;
+    for (std::uint64_t i = 0; i < slots_.size(); ++i) {
+        job_slot &slot = slots_[(next + i) % slots_.size()];
         if (!slot.is_taken.load(std::memory_order_relaxed) &&
             !slot.is_taken.exchange(true, std::memory_order_acquire)) {
             return &slot;
@@ -98,6 +100,7 @@ void pool::release(job_slot &slot) noexcept { slot.is_taken.store(false, std::me
 std::uint32_t pool::publish(job_slot &slot, std::int64_t first, std::int64_t last) noexcept {
     const std::uint32_t epoch = slot.tasks.open(first, last, slot.threads);
     // Sequentially consistent against the workers' way to sleep: see wait_for_jobs().
+    newest_.store(address_of(slot.body), std::memory_order_relaxed);
     posted_.fetch_add(1, std::memory_order_seq_cst);
     return epoch;
 }
@@ -171,6 +174,10 @@ bool pool::start_worker() noexcept {
     return false;
 }
 
+// Whether there may be anybody to wake or to start: known without a look at the jobs, whose tickets are in
+// other cores' caches.
+bool pool::has_reserve() const noexcept { return parking_.is_used() || workers() + 1 < most_threads(); }
+
 void pool::enter(void *self) noexcept { static_cast<pool *>(self)->work_for_ever(); }
 
 void pool::work_for_ever() {
@@ -181,7 +188,7 @@ void pool::work_for_ever() {
         // Looked at before the search: a job published during it shows as a change.
         const std::uint64_t seen = posted_.load(std::memory_order_seq_cst);
         if (!serve_any(seen, number)) {
-            wait_for_jobs(seen);
+            wait_for_jobs(seen, number);
         }
         if (generation() != born) {
             return; // a foreign function forked on this thread: it is the child's only one, so the child ends
@@ -191,8 +198,8 @@ void pool::work_for_ever() {
 
 bool pool::serve_any(std::uint64_t first, std::int64_t worker) {
     for (std::uint64_t i = 0; i < slots_.size(); ++i) {
-        job_slot &slot =
-            slots_[(first + i) % slots_.size()]; // not always the same first: jobs are to have equal help
+        // The newest first, which has had no help yet, then the oldest.
+        job_slot &slot = slots_[(first + i) % slots_.size()];
         slices::claim joined{};
         if (!slot.finished.is_open() && slot.tasks.join(worker, joined)) {
             serve(slot, joined);
@@ -203,8 +210,10 @@ bool pool::serve_any(std::uint64_t first, std::int64_t worker) {
 }
 
 void pool::serve(job_slot &slot, slices::claim mine) {
-    for (const job_slot &other : slots_) {
-        summon_for(other); // the caller has better things to do than to wake everybody itself
+    if (has_reserve()) {
+        for (const job_slot &other : slots_) {
+            summon_for(other); // the caller has better things to do than to wake everybody itself
+        }
     }
     const fp_scope callers_state(slot.fp);
     std::int64_t ended = 0;
@@ -219,10 +228,23 @@ void pool::serve(job_slot &slot, slices::claim mine) {
     slot.finished.arrive(ended); // from here on the slot may belong to another job
 }
 
-void pool::wait_for_jobs(std::uint64_t seen) {
+// What a job is read from lies in its caller's cache, in a dozen lines, each of which tells where the next
+// one is: so here they are all sent for at once. If the slot is another one, or the job over, that was in
+// vain.
+void pool::fetch_ahead(std::int64_t worker) const noexcept {
+    const job_slot &slot = slots_[posted_.load(std::memory_order_relaxed) % slots_.size()];
+    slot.tasks.fetch_ahead(worker);
+    fetch_to_read(address_of(&slot), (address_of(&slot.tasks) - address_of(&slot)) / cache_line);
+    fetch_to_read(newest_.load(std::memory_order_relaxed), lines_ahead);
+}
+
+void pool::wait_for_jobs(std::uint64_t seen, std::int64_t worker) {
     const auto is_wanted = [&] { return posted_.load(std::memory_order_seq_cst) != seen; };
     spinning_.fetch_add(1, std::memory_order_seq_cst);
     const bool found = spin_until(usable_cores() > 1 ? worker_spin : 0, is_wanted);
+    if (found) {
+        fetch_ahead(worker);
+    }
     spinning_.fetch_sub(1, std::memory_order_seq_cst);
     // A core spun on is one the thread with the work does not have: so not with a single core, and never for
     // long. A caller that saw this thread spinning has not woken another one in its place. But it published

@@ -9,6 +9,7 @@
 #include "fp_state.hpp"
 #include "latch.hpp"
 #include "parking.hpp"
+#include "prefetch.hpp"
 #include "slices.hpp"
 #include "streak.hpp"
 #include "thread.hpp"
@@ -37,21 +38,28 @@ class work {
     ~work() = default;
 };
 
+// How much of a body is fetched ahead, in cache lines: a job of few arguments and threads, without its
+// frames.
+constexpr std::size_t lines_ahead = 12;
+
 // The place of one shared job. Slots live for ever, so that a late worker may look at one at any time; all
-// but the tasks is read only between a claim and the arrival that answers it.
+// but the tasks is read only between a claim and the arrival that answers it. What a worker reads to begin
+// with lies in front, to be fetched in one go.
 struct alignas(64) job_slot {
-    slices tasks;
-    std::atomic<nanoseconds> task_cost{0}; // estimated, for those who decide about waking others
-    alignas(64) std::atomic<bool> is_taken{false};
     work *body = nullptr;
     std::int64_t threads = 0; // that may take part, the caller included
     fp_state fp{};
+    std::atomic<nanoseconds> task_cost{0}; // estimated, for those who decide about waking others
 
     // Go on with what a participant does next; several tasks at once where one costs less than claiming it,
     // but never many of those that are left.
     bool claim_next(slices::claim &mine) noexcept;
 
     alignas(64) latch finished;
+    slices tasks;
+
+    // Between callers, and so in no line that workers fetch.
+    std::atomic<bool> is_taken{false};
     std::atomic<bool> is_attended{false}; // the caller is at work or waiting, not away between two slices
 };
 
@@ -76,7 +84,8 @@ class pool {
     // but there have been many like it, somebody will be for the next one.
     bool is_awake_for(nanoseconds work) noexcept;
 
-    // A slot that is now the caller's own, or null if all are in use.
+    // A slot that is now the caller's own, or null if all are in use. If it can be, the one that a worker
+    // will look at first when the next job is published.
     job_slot *acquire() noexcept;
     static void release(job_slot &slot) noexcept;
 
@@ -107,15 +116,18 @@ class pool {
 
     static void enter(void *self) noexcept;
     void work_for_ever();
+    bool has_reserve() const noexcept;
     bool serve_any(std::uint64_t first, std::int64_t worker);
     void serve(job_slot &slot, slices::claim mine);
-    void wait_for_jobs(std::uint64_t seen);
+    void fetch_ahead(std::int64_t worker) const noexcept;
+    void wait_for_jobs(std::uint64_t seen, std::int64_t worker);
     void wake_or_start() noexcept;
     bool start_worker() noexcept;
     static bool is_worth_waking(const job_slot &slot) noexcept;
 
     std::array<job_slot, slot_count> slots_;
     alignas(64) std::atomic<std::uint64_t> posted_{0}; // jobs ever published
+    std::atomic<line_address> newest_{0};              // where the body of the last of them is or was
     std::atomic<int> spinning_{0};
     std::atomic<bool> is_summoning_{false}; // somebody was woken and has not arrived yet
     streak small_jobs_{worker_spin, worth_waking};

@@ -10,6 +10,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "prefetch.hpp"
 #include "ticket.hpp"
 
 namespace pyffipar {
@@ -119,6 +120,12 @@ class slices {
         return threads - 1 - free;
     }
 
+    // Set in motion what join() will look at, if there are slices enough for each worker to have its own.
+    void fetch_ahead(std::int64_t preferred) const noexcept {
+        fetch_to_read(address_of(&count_), 1);
+        fetch_to_write(address_of(&tickets_[index(preferred % most)]));
+    }
+
   private:
     static constexpr std::size_t index(std::int64_t s) noexcept { return static_cast<std::size_t>(s); }
 
@@ -147,11 +154,11 @@ class slices {
         return best;
     }
 
-    std::array<ticket, static_cast<std::size_t>(most)> tickets_;
     std::atomic<std::int64_t> count_{1}; // a worker in search of a job looks at it before it has joined
     std::uint32_t epoch_ = 0;
     std::int64_t first_ = 0;
     std::int64_t last_ = 0;
+    std::array<ticket, static_cast<std::size_t>(most)> tickets_;
 };
 
 } // namespace pyffipar
