@@ -7,17 +7,18 @@ namespace pyffipar {
 
 void latch::reset(std::int64_t expected) noexcept { left_.store(expected, std::memory_order_relaxed); }
 
-void latch::arrive(std::int64_t count) noexcept {
+bool latch::arrive(std::int64_t count) noexcept {
     // Sequentially consistent, as is the waiter's store to is_awaited_: of "the last one arrives, then looks
     // whether somebody sleeps" and "says that it will sleep, then looks whether all have arrived" one must
     // see the other.
     if (left_.fetch_sub(count, std::memory_order_seq_cst) != count) {
-        return;
+        return false;
     }
     if (is_awaited_.load(std::memory_order_seq_cst)) {
         const std::lock_guard<std::mutex> lock(mutex_);
         opened_.notify_one();
     }
+    return true;
 }
 
 bool latch::wait_until(nanoseconds deadline, nanoseconds spin) {

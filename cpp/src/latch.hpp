@@ -16,8 +16,8 @@ class latch {
   public:
     void reset(std::int64_t expected) noexcept;
 
-    // `count` more tasks have ended, or will never begin.
-    void arrive(std::int64_t count) noexcept;
+    // `count` more tasks have ended, or will never begin. Returns whether they were the last.
+    bool arrive(std::int64_t count) noexcept;
 
     bool is_open() const noexcept { return left_.load(std::memory_order_seq_cst) == 0; }
 

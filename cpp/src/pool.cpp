@@ -32,11 +32,18 @@ std::atomic<pool::starter> thread_starter{start_detached};
 
 } // namespace
 
-bool job_slot::claim_next(slices::claim &mine) noexcept {
+std::int64_t job_slot::at_once(std::int64_t left) const noexcept {
     constexpr std::int64_t share = 8; // at most this part of what is left of a slice
     const nanoseconds cost = std::max<nanoseconds>(1, task_cost.load(std::memory_order_relaxed));
-    return tasks.claim_next(mine,
-                            [cost](std::int64_t left) { return std::min(claim_worth / cost, left / share); });
+    return std::min(claim_worth / cost, left / share);
+}
+
+bool job_slot::claim_own(slices::claim &mine) noexcept {
+    return tasks.claim_own(mine, [this](std::int64_t left) { return at_once(left); });
+}
+
+bool job_slot::claim_others(slices::claim &mine) noexcept {
+    return tasks.claim_others(mine, [this](std::int64_t left) { return at_once(left); });
 }
 
 pool *make_pool() {
@@ -216,16 +223,19 @@ void pool::serve(job_slot &slot, slices::claim mine) {
         }
     }
     const fp_scope callers_state(slot.fp);
-    std::int64_t ended = 0;
     const std::uint64_t before = generation();
+    bool stays = true;
     do {
-        const bool goes_on = slot.body->run_tasks(mine.first, mine.first + mine.count, mine.participant);
-        ended += mine.count + (goes_on ? 0 : slot.tasks.drop(mine.epoch));
-        if (mine.participant >= most_threads() || generation() != before) {
-            break;
-        }
-    } while (slot.claim_next(mine));
-    slot.finished.arrive(ended); // from here on the slot may belong to another job
+        std::int64_t ended = 0;
+        do {
+            const bool goes_on = slot.body->run_tasks(mine.first, mine.first + mine.count, mine.participant);
+            ended += mine.count + (goes_on ? 0 : slot.tasks.drop(mine.epoch));
+            stays = mine.participant < most_threads() && generation() == before;
+        } while (stays && slot.claim_own(mine));
+        // Now, and not after a look at the others' tickets: the caller may be waiting for nothing else. From
+        // here on the slot may belong to another job, until a claim says that it does not.
+        stays = !slot.finished.arrive(ended) && stays;
+    } while (stays && slot.claim_others(mine));
 }
 
 // What a job is read from lies in its caller's cache, in a dozen lines, each of which tells where the next

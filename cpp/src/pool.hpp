@@ -51,9 +51,13 @@ struct alignas(64) job_slot {
     fp_state fp{};
     std::atomic<nanoseconds> task_cost{0}; // estimated, for those who decide about waking others
 
-    // Go on with what a participant does next; several tasks at once where one costs less than claiming it,
-    // but never many of those that are left.
-    bool claim_next(slices::claim &mine) noexcept;
+    // Go on with what a participant does next, in its own slice or in others' (whose tickets are in their
+    // caches); several tasks at once where one costs less than claiming it, but never many of those that are
+    // left.
+    bool claim_own(slices::claim &mine) noexcept;
+    bool claim_others(slices::claim &mine) noexcept;
+    bool claim_next(slices::claim &mine) noexcept { return claim_own(mine) || claim_others(mine); }
+    std::int64_t at_once(std::int64_t left) const noexcept;
 
     alignas(64) latch finished;
     slices tasks;

@@ -67,20 +67,28 @@ class slices {
         return false;
     }
 
-    // What a participant whose last claim this was is to do next: tasks of its own slice, else of the fullest
-    // other one; of so many that are left as many as `at_once` says. Returns whether there was any.
+    // What a participant whose last claim this was is to do next: tasks of its own slice; of those that are
+    // left so many as `at_once` says. Returns whether there was any.
     template <typename rule>
-    bool claim_next(claim &mine, rule &&at_once) noexcept {
-        for (std::int64_t s = mine.home; s >= 0; s = fullest(mine.epoch)) {
-            ticket &from = tickets_[index(s)];
-            ticket_view before{};
-            mine.count = from.claim(mine.epoch, at_once(from.look().tasks), before);
-            if (mine.count > 0) {
-                mine.first = end_of(s) - before.tasks;
+    bool claim_own(claim &mine, rule &&at_once) noexcept {
+        return claim_from(mine.home, mine, at_once);
+    }
+
+    // The same, of the slice that has most left.
+    template <typename rule>
+    bool claim_others(claim &mine, rule &&at_once) noexcept {
+        for (std::int64_t s = fullest(mine.epoch); s >= 0; s = fullest(mine.epoch)) {
+            if (claim_from(s, mine, at_once)) {
                 return true;
             }
         }
         return false;
+    }
+
+    // Of its own slice first, then of the others.
+    template <typename rule>
+    bool claim_next(claim &mine, rule &&at_once) noexcept {
+        return claim_own(mine, at_once) || claim_others(mine, at_once);
     }
 
     // Take all tasks of `epoch` that are left, to leave them undone. Returns how many.
@@ -138,6 +146,21 @@ class slices {
     // One past the last task of a slice; slices differ by one task at most.
     std::int64_t end_of(std::int64_t s) const noexcept {
         return first_ + (last_ - first_) * (s + 1) / count_.load(std::memory_order_relaxed);
+    }
+
+    template <typename rule>
+    bool claim_from(std::int64_t s, claim &mine, rule &&at_once) noexcept {
+        ticket &from = tickets_[index(s)];
+        const std::int64_t left = from.look().tasks;
+        if (left == 0) {
+            return false;
+        }
+        ticket_view before{};
+        mine.count = from.claim(mine.epoch, at_once(left), before);
+        if (mine.count > 0) {
+            mine.first = end_of(s) - before.tasks;
+        }
+        return mine.count > 0;
     }
 
     // The slice with most tasks left in this epoch; -1 if none has any.

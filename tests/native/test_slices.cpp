@@ -77,7 +77,8 @@ void who_has_used_up_its_own_takes_from_the_fullest() {
     for (int i = 0; i < 10; ++i) {
         check(tasks.claim_next(mine, one) && mine.first == i, "the caller's own ten");
     }
-    check(tasks.claim_next(mine, one) && mine.first == 20, "then of the third, which has one more left");
+    check(!tasks.claim_own(mine, one), "then there are none of its own");
+    check(tasks.claim_others(mine, one) && mine.first == 20, "but of the third, which has one more left");
 }
 
 void several_are_claimed_at_once_as_the_rule_says() {
@@ -95,14 +96,14 @@ void a_late_claim_takes_nothing_of_the_next_epoch() {
     slices::claim late = callers(tasks.open(0, 2, 2));
     check(tasks.drop(late.epoch) == 2, "the job is over");
     const std::uint32_t next = tasks.open(0, 9, 3);
-    check(!tasks.claim_next(late, one) && tasks.drop(late.epoch) == 0,
+    check(!tasks.claim_own(late, one) && !tasks.claim_others(late, one) && tasks.drop(late.epoch) == 0,
           "somebody of the old one comes too late");
     check(tasks.look().tasks == 9, "all nine are still there");
     check(tasks.drop_any() == 9 && tasks.drop(next) == 0, "dropped once");
 }
 
 // Jobs of changing sizes in one place, while workers join and steal: the owner goes on when all tasks are
-// reported.
+// reported, and whoever has reported its own looks for others' without knowing whether it has.
 void every_task_of_every_job_is_taken_once() {
     constexpr int jobs = 4000;
     constexpr std::int64_t most_tasks = 40;
@@ -111,14 +112,17 @@ void every_task_of_every_job_is_taken_once() {
     std::atomic<std::int64_t> reported{0};
     std::atomic<bool> is_over{false};
     const auto work_off = [&](slices::claim mine) {
-        std::int64_t ended = 0;
+        const auto third = [](std::int64_t left) { return left / 3; };
         do {
-            for (std::int64_t task = mine.first; task < mine.first + mine.count; ++task) {
-                ran[task].fetch_add(1);
-            }
-            ended += mine.count;
-        } while (tasks.claim_next(mine, [](std::int64_t left) { return left / 3; }));
-        reported.fetch_add(ended);
+            std::int64_t ended = 0;
+            do {
+                for (std::int64_t task = mine.first; task < mine.first + mine.count; ++task) {
+                    ran[task].fetch_add(1);
+                }
+                ended += mine.count;
+            } while (tasks.claim_own(mine, third));
+            reported.fetch_add(ended);
+        } while (tasks.claim_others(mine, third));
     };
     std::vector<std::thread> workers;
     for (std::int64_t number = 1; number <= 3; ++number) {
