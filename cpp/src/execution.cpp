@@ -39,6 +39,10 @@ double execution::measured_cost() const noexcept {
     return ran_ > 0 ? static_cast<double>(std::max<nanoseconds>(busy_, 1)) / static_cast<double>(ran_) : 0;
 }
 
+bool execution::may_lack_tasks() const noexcept {
+    return is_cancelled_.load(std::memory_order_relaxed) || gate::is_closed();
+}
+
 void execution::measure(nanoseconds end) noexcept {
     busy_ += end - since_;
     ran_ += unmeasured_;
@@ -164,6 +168,8 @@ bool execution::work_shared(nanoseconds deadline) {
         throw std::runtime_error(
             "the process was forked inside a foreign call: this job cannot end in the child");
     }
+    // The workers' reads may have taken it out of this core's cache; it comes back while there is time.
+    fetch_to_read(address_of(&body_), lines_ahead);
     if (!slot.finished.wait_until(deadline, usable_cores() > 1 ? caller_spin : 0)) {
         slot.is_attended.store(false, std::memory_order_relaxed);
         return false;

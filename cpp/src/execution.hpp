@@ -32,6 +32,9 @@ class execution {
     // Leave all tasks that have not begun undone. Any thread may call this.
     void cancel() noexcept;
 
+    // Whether tasks may have been left undone.
+    bool may_lack_tasks() const noexcept;
+
     // Nanoseconds per task as measured by the caller; 0 if it ran none.
     double measured_cost() const noexcept;
 

@@ -187,7 +187,9 @@ std::int64_t running_job::count_ended() const noexcept {
 
 pyffipar_status running_job::advance(nanoseconds slice) {
     const bool has_ended = execution_.advance(after(slice));
-    job_.calls_done = count_ended();
+    // The count of each member is in its worker's cache: so only where the sum is not known anyway.
+    const bool is_whole = has_ended && job_.failure_count == 0 && !execution_.may_lack_tasks();
+    job_.calls_done = is_whole ? plan_.calls : count_ended();
     job_.span_count = spans_noted_.load(std::memory_order_relaxed);
     job_.workers = execution_.participants();
     if (!has_ended) {
