@@ -91,9 +91,8 @@ void pool::set_starter(starter start) noexcept {
 }
 
 job_slot *pool::acquire() noexcept {
-    const std::uint64_t next = posted_.load(std::memory_order_relaxed) + 1;
-    for (std::uint64_t i = 0; i < slots_.size(); ++i) {
-        job_slot &slot = slots_[(next + i) % slots_.size()];
+    // Always from the front: one caller's jobs then find the slot's lines where the last job left them.
+    for (job_slot &slot : slots_) {
         if (!slot.is_taken.load(std::memory_order_relaxed) &&
             !slot.is_taken.exchange(true, std::memory_order_acquire)) {
             return &slot;
@@ -107,7 +106,8 @@ void pool::release(job_slot &slot) noexcept { slot.is_taken.store(false, std::me
 std::uint32_t pool::publish(job_slot &slot, std::int64_t first, std::int64_t last) noexcept {
     const std::uint32_t epoch = slot.tasks.open(first, last, slot.threads);
     // Sequentially consistent against the workers' way to sleep: see wait_for_jobs().
-    newest_.store(address_of(slot.body), std::memory_order_relaxed);
+    newest_slot_.store(static_cast<std::size_t>(&slot - slots_.data()), std::memory_order_relaxed);
+    newest_body_.store(address_of(slot.body), std::memory_order_relaxed);
     posted_.fetch_add(1, std::memory_order_seq_cst);
     return epoch;
 }
@@ -194,7 +194,7 @@ void pool::work_for_ever() {
     for (;;) {
         // Looked at before the search: a job published during it shows as a change.
         const std::uint64_t seen = posted_.load(std::memory_order_seq_cst);
-        if (!serve_any(seen, number)) {
+        if (!serve_any(newest_slot_.load(std::memory_order_relaxed), number)) {
             wait_for_jobs(seen, number);
         }
         if (generation() != born) {
@@ -203,9 +203,9 @@ void pool::work_for_ever() {
     }
 }
 
-bool pool::serve_any(std::uint64_t first, std::int64_t worker) {
-    for (std::uint64_t i = 0; i < slots_.size(); ++i) {
-        // The newest first, which has had no help yet, then the oldest.
+bool pool::serve_any(std::size_t first, std::int64_t worker) {
+    for (std::size_t i = 0; i < slots_.size(); ++i) {
+        // The newest first, which has had no help yet.
         job_slot &slot = slots_[(first + i) % slots_.size()];
         slices::claim joined{};
         if (!slot.finished.is_open() && slot.tasks.join(worker, joined)) {
@@ -242,10 +242,10 @@ void pool::serve(job_slot &slot, slices::claim mine) {
 // one is: so here they are all sent for at once. If the slot is another one, or the job over, that was in
 // vain.
 void pool::fetch_ahead(std::int64_t worker) const noexcept {
-    const job_slot &slot = slots_[posted_.load(std::memory_order_relaxed) % slots_.size()];
+    const job_slot &slot = slots_[newest_slot_.load(std::memory_order_relaxed)];
     slot.tasks.fetch_ahead(worker);
     fetch_to_read(address_of(&slot), (address_of(&slot.tasks) - address_of(&slot)) / cache_line);
-    fetch_to_read(newest_.load(std::memory_order_relaxed), lines_ahead);
+    fetch_to_read(newest_body_.load(std::memory_order_relaxed), lines_ahead);
 }
 
 void pool::wait_for_jobs(std::uint64_t seen, std::int64_t worker) {

@@ -3,6 +3,7 @@
 
 #include <array>
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
 
 #include "clock.hpp"
@@ -88,8 +89,7 @@ class pool {
     // but there have been many like it, somebody will be for the next one.
     bool is_awake_for(nanoseconds work) noexcept;
 
-    // A slot that is now the caller's own, or null if all are in use. If it can be, the one that a worker
-    // will look at first when the next job is published.
+    // A slot that is now the caller's own, or null if all are in use.
     job_slot *acquire() noexcept;
     static void release(job_slot &slot) noexcept;
 
@@ -121,7 +121,7 @@ class pool {
     static void enter(void *self) noexcept;
     void work_for_ever();
     bool has_reserve() const noexcept;
-    bool serve_any(std::uint64_t first, std::int64_t worker);
+    bool serve_any(std::size_t first, std::int64_t worker);
     void serve(job_slot &slot, slices::claim mine);
     void fetch_ahead(std::int64_t worker) const noexcept;
     void wait_for_jobs(std::uint64_t seen, std::int64_t worker);
@@ -131,7 +131,9 @@ class pool {
 
     std::array<job_slot, slot_count> slots_;
     alignas(64) std::atomic<std::uint64_t> posted_{0}; // jobs ever published
-    std::atomic<line_address> newest_{0};              // where the body of the last of them is or was
+    // Of the last of them, beside that number so that one line tells it all: guesses where to look first.
+    std::atomic<std::size_t> newest_slot_{0};
+    std::atomic<line_address> newest_body_{0};
     std::atomic<int> spinning_{0};
     std::atomic<bool> is_summoning_{false}; // somebody was woken and has not arrived yet
     streak small_jobs_{worker_spin, worth_waking};
