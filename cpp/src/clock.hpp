@@ -32,14 +32,12 @@ inline nanoseconds timestamp() noexcept {
 #endif
 }
 
-// When `span` will be over; `never` stays never.
-inline nanoseconds after(nanoseconds span) noexcept {
-    if (span == never) {
-        return never;
-    }
-    const nanoseconds start = now();
+// When `span` will be over that began at `start`; `never` stays never.
+inline nanoseconds later(nanoseconds start, nanoseconds span) noexcept {
     return span > never - start ? never : start + span;
 }
+
+inline nanoseconds after(nanoseconds span) noexcept { return span == never ? never : later(now(), span); }
 
 inline void pause_briefly() noexcept {
 #if defined(__x86_64__) || defined(_M_X64) || defined(__i386__)

@@ -50,13 +50,14 @@ void execution::measure(nanoseconds end) noexcept {
     since_ = end;
 }
 
-bool execution::advance(nanoseconds deadline) {
+bool execution::advance(nanoseconds span) {
     const gate::stay inside;
     if (generation_ != pool::generation()) {
         throw std::runtime_error(
             "the process was forked while this job ran: its workers are not in the child");
     }
     since_ = now();
+    const nanoseconds deadline = later(since_, span);
     if (slot_.load(std::memory_order_relaxed) == nullptr) {
         const progress reached = work_alone(deadline);
         if (reached != progress::shared) {

@@ -25,9 +25,9 @@ class execution {
     execution(const execution &) = delete;
     execution &operator=(const execution &) = delete;
 
-    // Work, then wait, until everything has ended or `deadline` has come. Returns whether everything has
+    // Work, then wait, until everything has ended or `span` is over. Returns whether everything has
     // ended. May be called again after false. Throws if the process was forked since the job began.
-    bool advance(nanoseconds deadline);
+    bool advance(nanoseconds span);
 
     // Leave all tasks that have not begun undone. Any thread may call this.
     void cancel() noexcept;

@@ -186,7 +186,7 @@ std::int64_t running_job::count_ended() const noexcept {
 }
 
 pyffipar_status running_job::advance(nanoseconds slice) {
-    const bool has_ended = execution_.advance(after(slice));
+    const bool has_ended = execution_.advance(slice);
     // The count of each member is in its worker's cache: so only where the sum is not known anyway.
     const bool is_whole = has_ended && job_.failure_count == 0 && !execution_.may_lack_tasks();
     job_.calls_done = is_whole ? plan_.calls : count_ended();
