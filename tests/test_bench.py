@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -107,6 +108,27 @@ def test_the_curves_of_another_machine_are_drawn_beside(parts: Any, tmp_path: Pa
     pictures.draw("alone", report, tmp_path / "one.png")
     pictures.draw("beside", report, tmp_path / "two.png", other)
     assert (tmp_path / "one.png").read_bytes() != (tmp_path / "two.png").read_bytes()
+
+
+@pytest.mark.parametrize("is_allowed", [True, False])
+def test_the_real_time_scheduler_is_taken_where_it_is_allowed_whoever_asks(
+    parts: Any, monkeypatch: pytest.MonkeyPatch, is_allowed: bool
+) -> None:
+    """Root in a container is refused more often than not."""
+    started: list[object] = []
+
+    def refuse(*_: object) -> None:
+        if not is_allowed:
+            raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setenv(parts.harness.GUARD, "")
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    monkeypatch.setattr(os, "sched_setscheduler", refuse, raising=False)
+    monkeypatch.setattr(os, "execv", lambda *command: started.append(command))
+    parts.harness.schedule(realtime=True)
+    assert bool(started) == bool(os.environ[parts.harness.GUARD]) == is_allowed
+    parts.harness.schedule(realtime=False)
+    assert len(started) == is_allowed
 
 
 def test_where_no_other_scheduler_may_be_chosen_threads_are_pinned(tmp_path: Path) -> None:

@@ -6,7 +6,6 @@ import itertools
 import math
 import os
 import platform
-import shutil
 import statistics
 import sys
 import threading
@@ -160,11 +159,22 @@ def _timing(name: str, taken: list[float]) -> Timing:
 
 def schedule(*, realtime: bool) -> None:
     """Start again under the real-time scheduler where that is allowed: else woken threads are packed onto one core."""
-    chrt = shutil.which("chrt")
-    if not realtime or chrt is None or os.environ.get(GUARD) or not hasattr(os, "geteuid") or os.geteuid() != 0:
+    if not realtime or os.environ.get(GUARD) or not _become_realtime():
         return
-    os.environ[GUARD] = "chrt -r 1"
-    os.execv(chrt, [chrt, "-r", "1", sys.executable, *sys.argv])  # noqa: S606 - this very program
+    os.environ[GUARD] = "chrt -r 1"  # what it is called on a command line
+    # Threads that imports have started keep the scheduler they began with: those of a new program have this one's.
+    os.execv(sys.executable, [sys.executable, *sys.argv])  # noqa: S606 - this very program
+
+
+def _become_realtime() -> bool:
+    """Put this thread under the real-time scheduler; whether that is allowed: not every root is, nor only root."""
+    if not hasattr(os, "sched_setscheduler"):
+        return False
+    try:
+        os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(1))
+    except OSError:  # without CAP_SYS_NICE, as in most containers, or with no real-time share for this control group
+        return False
+    return True
 
 
 _pinned: list[int] = []  # CPUs, once threads were pinned to them
