@@ -69,8 +69,9 @@ def _all(chosen: argparse.Namespace) -> int:
             stdout=subprocess.PIPE if chosen.json else None, text=True, check=False,
         )  # fmt: skip
         status = status or done.returncode
-        if chosen.json and not done.returncode:
-            found |= json.loads(done.stdout)
+        if chosen.json:
+            nothing = harness.Report(missing=[f"everything: {subject} ended with status {done.returncode}"])
+            found |= {subject: harness.as_json(nothing)} if done.returncode else json.loads(done.stdout)
     if chosen.json:
         json.dump(found, sys.stdout, indent=2)
         print()

@@ -44,12 +44,40 @@ def test_a_quick_run_measures_every_figure(subject: str, tmp_path: Path) -> None
     found = json.loads(done.stdout)[subject]
     assert found["scheduled"]
     assert all(timing["seconds"] > 0 and timing["spread"] >= 0 for timing in found["timings"])
+    whose = {timing["is_ours"] for timing in found["timings"]}
+    assert whose == (set() if subject == "memory" else {True, False})
     assert all(math.isfinite(figure["value"]) and figure["value"] >= 0 for figure in found["figures"])
     goals = [figure for figure in found["figures"] if figure["goal"]]
     assert goals
     assert all(figure["met"] in (True, False) for figure in goals)
     assert all(math.isfinite(value) for curve in found["curves"] for value in (*curve["seconds"], *curve["model"]))
     assert bool(found["curves"]) == (subject == "scaling")
+    assert (tmp_path / f"{subject}.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="this system cannot keep a program to a CPU")
+@pytest.mark.parametrize("subject", ["dispatch", "kernels", "lift", "skew", "oversubscribe", "scaling", "processes"])
+def test_on_one_cpu_what_wants_two_is_named_and_the_rest_is_measured(subject: str, tmp_path: Path) -> None:
+    cpu = min(os.sched_getaffinity(0))
+    alone = "import os, sys; os.sched_setaffinity(0, {%d}); os.execv(sys.executable, [sys.executable, *sys.argv[1:]])"
+    done = subprocess.run(
+        [sys.executable, "-c", alone % cpu, str(BENCH), subject, "--quick", "--json", "--png", str(tmp_path)],
+        capture_output=True, text=True, timeout=240, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)[subject]
+    assert found["cpus"] == 1
+    assert found["timings"] or subject == "processes"
+    shared = [timing["name"] for timing in found["timings"] if "2 threads" in timing["name"]]
+    # several callers on few CPUs are what oversubscription is; numba refuses to start more threads than CPUs
+    wanted = "numba" if subject == "oversubscribe" else "2 threads want as many CPUs, and this program may use 1"
+    assert bool(shared) == (subject == "oversubscribe")
+    assert (
+        wanted in "\n".join(found["missing"])
+        or subprocess.run([sys.executable, "-c", "import numba"], capture_output=True, check=False).returncode
+    )
+    assert all(math.isfinite(figure["value"]) for figure in found["figures"])
     assert (tmp_path / f"{subject}.png").read_bytes().startswith(b"\x89PNG")
 
 
@@ -99,6 +127,50 @@ def test_a_peer_that_is_not_installed_is_named(parts: Any) -> None:
     assert report.missing == ["no_such_peer: No module named 'no_such_peer' (pip install --group bench)"]
 
 
+def test_a_peer_that_fails_is_named_and_not_measured(parts: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Peer:
+        limit = 1
+
+        def set_num_threads(self, threads: int) -> None:
+            if threads > self.limit:
+                raise ValueError(f"at most {self.limit}\nand much more")
+
+    def fail() -> None:
+        raise RuntimeError("it does not compile")
+
+    monkeypatch.setitem(sys.modules, "a_peer", Peer())
+    report = parts.harness.Report()
+    assert parts.peers.peer_cases("a_peer", report, 2, lambda _: {"a": print}) == {}
+    assert parts.peers.peer_cases("a_peer", report, 1, lambda _: {"a": list, "b": fail}) == {}
+    assert report.missing == ["a_peer: ValueError: at most 1", "a_peer: RuntimeError: it does not compile"]
+    assert parts.peers.peer_cases("a_peer", report, 1, lambda _: {"a": list}) == {"a": list}
+    assert len(report.missing) == 2
+
+
+def test_what_wants_more_cpus_than_there_are_is_named(parts: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parts.harness, "_there", [2])
+    report = parts.harness.Report()
+    assert report.has_cpus("two", 2)
+    assert not report.has_cpus("three", 3)
+    assert report.missing == ["three: 3 threads want as many CPUs, and this program may use 2"]
+
+
+def test_a_subject_that_fails_among_all_is_named(
+    parts: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def run(command: list[str], **_: object) -> Any:
+        subject = command[2]
+        if subject == "lift":
+            return subprocess.CompletedProcess(command, 7, stdout="half of it")
+        return subprocess.CompletedProcess(command, 0, stdout=json.dumps({subject: {}}))
+
+    monkeypatch.setattr(parts.bench.subprocess, "run", run)
+    assert parts.bench.main(["all", "--json"]) == 7
+    found = json.loads(capsys.readouterr().out)
+    assert list(found) == list(SUBJECTS)
+    assert found["lift"]["missing"] == ["everything: lift ended with status 7"]
+
+
 def test_the_curves_of_another_machine_are_drawn_beside(parts: Any, tmp_path: Path) -> None:
     pytest.importorskip("matplotlib")
     from benchmarks import pictures
@@ -110,15 +182,15 @@ def test_the_curves_of_another_machine_are_drawn_beside(parts: Any, tmp_path: Pa
     assert (tmp_path / "one.png").read_bytes() != (tmp_path / "two.png").read_bytes()
 
 
-@pytest.mark.parametrize("is_allowed", [True, False])
+@pytest.mark.parametrize("verdict", ["allowed", "refused"])
 def test_the_real_time_scheduler_is_taken_where_it_is_allowed_whoever_asks(
-    parts: Any, monkeypatch: pytest.MonkeyPatch, is_allowed: bool
+    parts: Any, monkeypatch: pytest.MonkeyPatch, verdict: str
 ) -> None:
     """Root in a container is refused more often than not."""
     started: list[object] = []
 
     def refuse(*_: object) -> None:
-        if not is_allowed:
+        if verdict == "refused":
             raise PermissionError(1, "Operation not permitted")
 
     monkeypatch.setenv(parts.harness.GUARD, "")
@@ -126,9 +198,10 @@ def test_the_real_time_scheduler_is_taken_where_it_is_allowed_whoever_asks(
     monkeypatch.setattr(os, "sched_setscheduler", refuse, raising=False)
     monkeypatch.setattr(os, "execv", lambda *command: started.append(command))
     parts.harness.schedule(realtime=True)
-    assert bool(started) == bool(os.environ[parts.harness.GUARD]) == is_allowed
+    assert bool(started) == bool(os.environ[parts.harness.GUARD]) == (verdict == "allowed")
+    before = len(started)
     parts.harness.schedule(realtime=False)
-    assert len(started) == is_allowed
+    assert len(started) == before
 
 
 def test_where_no_other_scheduler_may_be_chosen_threads_are_pinned(tmp_path: Path) -> None:

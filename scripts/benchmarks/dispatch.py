@@ -18,8 +18,8 @@ import pyffipar as pf
 from pyffipar import _native
 from pyffipar.executors import native
 
-from .harness import Case, Report, interleave
-from .peers import peer
+from .harness import Case, Report, interleave, ours
+from .peers import peer_cases
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -43,14 +43,19 @@ def run(*, quick: bool) -> Report:
     library = pf.compile(SOURCE, flags=("-fopenmp",))
     times = 200 if quick else 5000
     with pf.options(threads=THREADS):
-        cases = _calls(library.path) | _chunks(library.path)
-        cases |= _peers(library.path, report)
+        is_shared = report.has_cpus("calls that are shared, pools beside them, and the way between cores", THREADS)
+        cases = _calls(library.path)
+        if is_shared:
+            cases |= _shared(library.path) | _chunks(library.path) | _peers(library.path, report)
+        else:
+            cases |= _chunks(library.path)
         slow = {name: cases.pop(name) for name in list(cases) if "ThreadPoolExecutor" in name}
         repeats = 3 if quick else 15
         report.timings = interleave(cases, repeats, times=dict.fromkeys(cases, times))
         report.timings |= interleave(slow, repeats, times=dict.fromkeys(slow, max(2, times // 100)))
     _judge(report)
-    _between_cores(report, 300 if quick else 20_000)
+    if is_shared:
+        _between_cores(report, 300 if quick else 20_000)
     return report
 
 
@@ -72,14 +77,17 @@ def _calls(path: str) -> dict[str, Case]:
     bare, address = _bare(path), np.zeros(100).ctypes.data
     add = pf.load(path, "void add(size_t n, const double a[n], const double b[n], double c[n]);").add
     a, b, c = np.zeros((3, 100))
-    cases: dict[str, Case] = {
-        "bare ctypes call": lambda: bare(100, address, address),
-        "an ordinary call of three arrays, pyffipar": lambda: add(a, b, out=c),
-    }
+    cases: dict[str, Case] = {"bare ctypes call": lambda: bare(100, address, address)}
+    return cases | ours({"an ordinary call of three arrays, pyffipar": lambda: add(a, b, out=c)})
+
+
+def _shared(path: str) -> dict[str, Case]:
+    """Calls whose chunks two threads share."""
+    cases: dict[str, Case] = {}
     for chunks in (2, 64):
         function, x, y = _empty(path, 100, chunks)
         cases[f"{chunks} empty chunks, pyffipar, prepared"] = function.prepare(x, out=y)
-    return cases
+    return ours(cases)
 
 
 def _chunks(path: str) -> dict[str, Case]:
@@ -94,7 +102,7 @@ def _chunks(path: str) -> dict[str, Case]:
                 x, out=y
             )
     native.CALL_PATH = usual
-    return cases
+    return ours(cases)
 
 
 def _peers(path: str, report: Report) -> dict[str, Case]:
@@ -111,11 +119,7 @@ def _peers(path: str, report: Report) -> dict[str, Case]:
         cases[f"{chunks} empty chunks, ThreadPoolExecutor and ctypes"] = (
             lambda chunks=chunks: wait([pool.submit(bare, 100, address, address) for _ in range(chunks)])  # type: ignore[misc]
         )
-    numba = peer("numba", report)
-    if numba is not None:
-        numba.set_num_threads(THREADS)
-        cases |= _numba(numba, x)
-    return cases
+    return cases | peer_cases("numba", report, THREADS, lambda numba: _numba(numba, x))
 
 
 def _numba(numba: Any, x: Array) -> dict[str, Case]:

@@ -10,7 +10,7 @@ import statistics
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -33,12 +33,31 @@ class Timing:
     spread : float
         Half the distance between the quartiles, as a share of the median.
     repeats : int
+    is_ours : bool
+        Whether pyffipar does it; else it is what that is measured against.
     """
 
     name: str
     seconds: float
     spread: float
     repeats: int
+    is_ours: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Ours:
+    """A case of pyffipar's, among those that it is measured against: by its name that cannot be told."""
+
+    call: Case
+
+    def __call__(self) -> object:
+        """Call it."""
+        return self.call()
+
+
+def ours(cases: Mapping[str, Case]) -> dict[str, Case]:
+    """The same cases, as pyffipar's."""
+    return {name: Ours(case) for name, case in cases.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +128,13 @@ class Report:
         if not math.isnan(value):
             self.figures.append(figure(what, value, **goal))
 
+    def has_cpus(self, what: str, threads: int) -> bool:
+        """Whether there are as many CPUs as threads; else the report says that this could not be measured."""
+        there = cpus()
+        if threads > there:
+            self.missing.append(f"{what}: {threads} threads want as many CPUs, and this program may use {there}")
+        return threads <= there
+
 
 def figure(
     what: str, value: float, *, at_most: float | None = None, at_least: float | None = None, unit: str = "x"
@@ -138,10 +164,11 @@ def interleave(
         for name in names if repeat % 2 else reversed(names):
             time.sleep(pause)
             seconds[name].append(_timed(cases[name], (times or {}).get(name, 1)))
-    return {name: _timing(name, taken) for name, taken in seconds.items()}
+    return {name: timing(name, taken, is_ours=isinstance(cases[name], Ours)) for name, taken in seconds.items()}
 
 
 def _timed(case: Case, times: int) -> float:
+    case = case.call if isinstance(case, Ours) else case  # a call of Python's less in what is measured
     if times > 1:
         for _ in itertools.repeat(None, max(1, times // 10)):
             case()
@@ -151,10 +178,11 @@ def _timed(case: Case, times: int) -> float:
     return (time.perf_counter() - began) / times
 
 
-def _timing(name: str, taken: list[float]) -> Timing:
+def timing(name: str, taken: Sequence[float], *, is_ours: bool) -> Timing:
+    """What so many seconds come to."""
     median = statistics.median(taken)
     low, _, high = statistics.quantiles(taken, n=4) if len(taken) > 1 else (median, median, median)
-    return Timing(name, median, (high - low) / 2 / median if median else 0.0, len(taken))
+    return Timing(name, median, (high - low) / 2 / median if median else 0.0, len(taken), is_ours)
 
 
 def schedule(*, realtime: bool) -> None:
@@ -178,6 +206,7 @@ def _become_realtime() -> bool:
 
 
 _pinned: list[int] = []  # CPUs, once threads were pinned to them
+_there = [0]  # how many CPUs there were when that was asked first
 _may_pin: list[bool] = [True]
 
 
@@ -190,6 +219,7 @@ def pin_threads() -> None:
     """Where the real-time scheduler is not to be had: this thread to one CPU, all others to the rest in turn."""
     if os.environ.get(GUARD) or not _may_pin[0] or not hasattr(os, "sched_setaffinity"):
         return
+    cpus()  # while this thread still may use all of them
     if not _pinned:
         _pinned.extend(sorted(os.sched_getaffinity(0)))
     if len(_pinned) < 2:
@@ -201,12 +231,20 @@ def pin_threads() -> None:
         os.sched_setaffinity(task, {_pinned[1 + index % (len(_pinned) - 1)]})
 
 
+def cpus() -> int:
+    """How many CPUs this program may use at once: its affinity, before threads were pinned, and its share of them."""
+    from pyffipar.system.cpus import usable_cpus
+
+    _there[0] = _there[0] or usable_cpus()
+    return _there[0]
+
+
 def scheduled() -> str:
     """How this run was scheduled, in words."""
-    cpus = _pinned or (sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else [])
+    allowed = _pinned or (sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else [])
     how = os.environ.get(GUARD) or ("threads pinned" if _pinned else "the system's default scheduler, not pinned")
     machine = platform.processor() or platform.machine()
-    return f"{how}; CPUs {', '.join(map(str, cpus)) or 'unknown'}; load {os.getloadavg()[0]:.1f}; {machine}"
+    return f"{how}; CPUs {', '.join(map(str, allowed)) or 'unknown'}; load {os.getloadavg()[0]:.1f}; {machine}"
 
 
 def show(report: Report) -> str:
@@ -244,7 +282,7 @@ def as_json(report: Report) -> dict[str, Any]:
     """All of it as plain data."""
     return {
         "scheduled": scheduled(),
-        "cpus": len(_pinned) or len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "cpus": cpus(),
         "timings": [asdict(timing) for timing in report.timings.values()],
         "figures": [asdict(entry) for entry in report.figures],
         "missing": list(report.missing),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import importlib
 import time
 from collections.abc import Callable
 from functools import partial
@@ -14,8 +13,8 @@ import numpy as np
 import pyffipar as pf
 from pyffipar.kernels import prepare
 
-from .harness import Figure, Report, Timing, figure, interleave
-from .peers import peer
+from .harness import Figure, Ours, Report, cpus, figure, interleave, ours
+from .peers import peer_cases
 
 Array = np.ndarray[Any, np.dtype[Any]]
 Cases = dict[str, Callable[[], object]]
@@ -70,17 +69,17 @@ FLAGS = ("-march=native", "-ffast-math", "-fopenmp")
 def run(*, quick: bool) -> Report:
     """Time the cases and hold them against their goals."""
     report = Report()
-    for name in ("torch", "numba", "numexpr"):
-        peer(name, report)
     with pf.options(threads=THREADS):
-        for part in (_large, _in_cache, _small, _every_size):
-            more, held = part(quick=quick)
-            report.timings |= more
-            report.figures += held
+        if report.has_cpus("kernels on large arrays, and whether sharing is ever slower", THREADS):
+            _large(report, quick=quick)
+        _in_cache(report, quick=quick)
+        _small(report, quick=quick)
+        if cpus() >= THREADS:
+            _every_size(report, quick=quick)
     return report
 
 
-def _large(*, quick: bool) -> tuple[dict[str, Timing], list[Figure]]:
+def _large(report: Report, *, quick: bool) -> None:
     """What memory bounds."""
     n = ITEMS // 50 if quick else ITEMS
     generator = np.random.default_rng(0)
@@ -90,33 +89,33 @@ def _large(*, quick: bool) -> tuple[dict[str, Timing], list[Figure]]:
     cases: Cases = {f"read, {s} streams": lambda s=s: c.read_all(x, s, 0) for s in (1, 2, 4)}  # type: ignore[misc]
     cases["read, 4 streams, asked ahead"] = lambda: c.read_all(x, 4, 1)
     cases |= {"OpenMP sum": lambda: c.openmp_sum(x)}
-    cases |= {f"{name}, pyffipar": lambda f=f: f(x) for name, f in _own().items()}  # type: ignore[misc]
-    cases |= {
+    own: Cases = {f"{name}, pyffipar": lambda f=f: f(x) for name, f in _own().items()}  # type: ignore[misc]
+    own |= {
         "dot, pyffipar": lambda: pf.dot(x, y),
         "exact sum, pyffipar": lambda: pf.sum(x, method="exact"),
         "exact sum of 600 binades, pyffipar": lambda: pf.sum(wide, method="exact"),
         "histogram, pyffipar": lambda: pf.histogram(x, 100, (-4.0, 4.0)),
+    }
+    cases |= ours(own)
+    cases |= {
         "dot, NumPy": lambda: np.dot(x, y),
         "norm, NumPy": lambda: np.linalg.norm(x),
         "histogram, NumPy": lambda: np.histogram(x, 100, (-4.0, 4.0)),
     }
     cases |= {f"{name}, NumPy": lambda name=name: getattr(np, name)(x) for name in ("sum", "min", "max", "var")}  # type: ignore[misc]
-    cases |= _torch(x, y) | _numba(x, y) | _numexpr(x, y)
+    for name, make in (("torch", _torch), ("numba", _numba), ("numexpr", _numexpr)):
+        cases |= peer_cases(name, report, THREADS, partial(make, x, y))
     slow = {name: cases.pop(name) for name in ("histogram, NumPy",)}
     timings = interleave(cases, repeats=3 if quick else 9) | interleave(slow, repeats=1 if quick else 2)
-    return timings, _large_figures({name: timing.seconds for name, timing in timings.items()})
+    report.timings |= timings
+    report.figures += _large_figures({name: timing.seconds for name, timing in timings.items()})
 
 
 def _own() -> dict[str, Callable[[Array], Any]]:
     return {"sum": pf.sum, "min": pf.min, "max": pf.max, "norm": pf.norm, "var": pf.var}
 
 
-def _torch(x: Array, y: Array) -> Cases:
-    try:
-        torch: Any = importlib.import_module("torch")
-    except ImportError:
-        return {}
-    torch.set_num_threads(THREADS)
+def _torch(x: Array, y: Array, torch: Any) -> Cases:
     a, b = torch.from_numpy(x), torch.from_numpy(y)
     return {
         "sum, torch": lambda: torch.sum(a), "dot, torch": lambda: torch.dot(a, b), "min, torch": lambda: torch.min(a),
@@ -124,13 +123,7 @@ def _torch(x: Array, y: Array) -> Cases:
     }  # fmt: skip
 
 
-def _numba(x: Array, y: Array) -> Cases:
-    try:
-        numba: Any = importlib.import_module("numba")
-    except ImportError:
-        return {}
-    numba.set_num_threads(THREADS)
-
+def _numba(x: Array, y: Array, numba: Any) -> Cases:
     def total(v: Array) -> float:
         s = 0.0
         for i in numba.prange(v.size):
@@ -148,12 +141,7 @@ def _numba(x: Array, y: Array) -> Cases:
     return {"sum, numba": lambda: total(x), "dot, numba": lambda: product(x, y)}
 
 
-def _numexpr(x: Array, y: Array) -> Cases:
-    try:
-        numexpr: Any = importlib.import_module("numexpr")
-    except ImportError:
-        return {}
-    numexpr.set_num_threads(THREADS)
+def _numexpr(x: Array, y: Array, numexpr: Any) -> Cases:
     names = {"x": x, "y": y}
     return {
         "sum, numexpr": lambda: numexpr.evaluate("sum(x)", names),
@@ -184,49 +172,48 @@ def _large_figures(seconds: dict[str, float]) -> list[Figure]:
     return figures
 
 
-def _in_cache(*, quick: bool) -> tuple[dict[str, Timing], list[Figure]]:
+def _in_cache(report: Report, *, quick: bool) -> None:
+    """Sums of what the caches hold."""
     # as plainly as Python can call it: its own cost is not held against it
     openmp_sum = ctypes.CDLL(pf.compile(SOURCE, flags=FLAGS).path).openmp_sum
     openmp_sum.restype, openmp_sum.argtypes = ctypes.c_double, (ctypes.c_size_t, ctypes.c_void_p)
-    timings: dict[str, Timing] = {}
-    figures = []
+    is_shared = cpus() >= THREADS
     for n in (100_000, 300_000, 1_000_000):
         x = np.random.default_rng(0).standard_normal(n)
         with pf.options(threads=1):
             alone = prepare(pf.sum, x)
-        cases: Cases = {
-            "OpenMP static": partial(openmp_sum, n, x.ctypes.data), "pyffipar": prepare(pf.sum, x),
-            "pyffipar, 1 thread": alone, "NumPy": x.sum,
-        }  # fmt: skip
+        cases: Cases = {}
+        if is_shared:
+            cases = {"OpenMP static": partial(openmp_sum, n, x.ctypes.data), "pyffipar": Ours(prepare(pf.sum, x))}
+        cases |= {"pyffipar, 1 thread": Ours(alone), "NumPy": x.sum}
         cases = {f"sum of {n:.0e}, {name}": case for name, case in cases.items()}
         times = max(2, 50_000_000 // n) // (10 if quick else 1) + 1  # calls in a row: the threads stay awake
-        timings |= interleave(cases, repeats=3 if quick else 15, times=dict.fromkeys(cases, times))
-        s = {name: timings[f"sum of {n:.0e}, {name}"].seconds for name in ("OpenMP static", "pyffipar", "NumPy")}
-        figures.append(figure(f"sum of {n:.0e}: OpenMP / ours", s["OpenMP static"] / s["pyffipar"], at_least=1))
-        one = timings[f"sum of {n:.0e}, pyffipar, 1 thread"].seconds
-        figures.append(figure(f"sum of {n:.0e}, 1 thread: NumPy / ours", s["NumPy"] / one, at_least=1))
-    return timings, figures
+        report.timings |= interleave(cases, repeats=3 if quick else 15, times=dict.fromkeys(cases, times))
+        openmp, both, one, numpy = (
+            report.seconds(f"sum of {n:.0e}, {name}")
+            for name in ("OpenMP static", "pyffipar", "pyffipar, 1 thread", "NumPy")
+        )
+        report.compare(f"sum of {n:.0e}: OpenMP / ours", openmp / both, at_least=1)
+        report.compare(f"sum of {n:.0e}, 1 thread: NumPy / ours", numpy / one, at_least=1)
 
 
-def _small(*, quick: bool) -> tuple[dict[str, Timing], list[Figure]]:
+def _small(report: Report, *, quick: bool) -> None:
+    """What a sum costs that takes no time."""
     x = np.random.default_rng(0).standard_normal(1000)
     times = 200 if quick else 5000
-    cases: Cases = {
-        "NumPy": lambda: np.sum(x), "NumPy's method": x.sum, "pyffipar": lambda: pf.sum(x),
-        "prepared": prepare(pf.sum, x),
-    }  # fmt: skip
+    cases: Cases = {"NumPy": lambda: np.sum(x), "NumPy's method": x.sum}
+    cases |= ours({"pyffipar": lambda: pf.sum(x), "prepared": prepare(pf.sum, x)})
     cases = {f"sum of 1e3, {name}": case for name, case in cases.items()}
-    timings = interleave(cases, times=dict.fromkeys(cases, times))
-    s = {name.partition(", ")[2]: timing.seconds for name, timing in timings.items()}
-    return timings, [
-        figure("sum of 1e3: prepared / NumPy's method", s["prepared"] / s["NumPy's method"], at_most=1),
-        figure("sum of 1e3: an ordinary call", s["pyffipar"] * 1e6, at_most=15, unit="us"),
-    ]
+    report.timings |= interleave(cases, times=dict.fromkeys(cases, times))
+    prepared, method, call = (
+        report.seconds(f"sum of 1e3, {name}") for name in ("prepared", "NumPy's method", "pyffipar")
+    )
+    report.compare("sum of 1e3: prepared / NumPy's method", prepared / method, at_most=1)
+    report.compare("sum of 1e3: an ordinary call", call * 1e6, at_most=15, unit="us")
 
 
-def _every_size(*, quick: bool) -> tuple[dict[str, Timing], list[Figure]]:
+def _every_size(report: Report, *, quick: bool) -> None:
     """Never slower than one thread, hot and after 20 ms of rest."""
-    figures = []
     sizes = [10**k for k in range(6 if quick else 9)] + [3 * 10**k for k in range(3, 6 if quick else 8)]
     x = np.ones(max(sizes))
     worst = {"hot": 0.0, "after idle": 0.0}
@@ -238,8 +225,7 @@ def _every_size(*, quick: bool) -> tuple[dict[str, Timing], list[Figure]]:
             alone, together = _pair(serial, both, pause, 5 if quick else 31)
             worst[state] = max(worst[state], together / (alone * share + constant))
     for state, allowance in (("hot", "1.05 serial + 3 us"), ("after idle", "1.15 serial + 10 us")):
-        figures.append(figure(f"any size, {state}: worst / ({allowance})", worst[state], at_most=1))
-    return {}, figures
+        report.compare(f"any size, {state}: worst / ({allowance})", worst[state], at_most=1)
 
 
 def _pair(one: Callable[[], object], other: Callable[[], object], pause: float, repeats: int) -> tuple[float, float]:

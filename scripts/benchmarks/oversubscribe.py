@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import json
 import subprocess
 import sys
 import threading
@@ -13,7 +14,7 @@ import numpy as np
 
 import pyffipar as pf
 
-from .harness import Case, Report, interleave
+from .harness import Case, Report, interleave, ours, timing
 
 CALLERS = 4
 THREADS = 2
@@ -50,7 +51,7 @@ for _ in range({repeats}):
     [thread.start() for thread in team]
     [thread.join() for thread in team]
     taken.append(time.perf_counter() - began)
-print(sorted(taken)[len(taken) // 2] / {calls})
+print(taken)
 """
 
 
@@ -61,7 +62,8 @@ def run(*, quick: bool) -> Report:
     for size, calls in ((10_000, 200), (1_000_000, 20), (10_000_000, 3)):
         rounds = max(2, calls // 10) if quick else calls
         report.timings |= interleave(_cases(library, size, rounds), repeats=3 if quick else 15)
-        _judge(report, size, rounds, quick=quick)
+        _numba(report, size, rounds, quick=quick)
+        _judge(report, size)
     return report
 
 
@@ -72,12 +74,11 @@ def _cases(library: pf.Library, size: int, rounds: int) -> dict[str, Case]:
     prototype = ctypes.CFUNCTYPE(ctypes.c_double, ctypes.c_size_t, ctypes.c_void_p)
     plain = {name: prototype((name, ctypes.CDLL(library.path))) for name in ("total", "openmp")}
     names = f"{CALLERS} callers, {size:.0e} items"
-    ours = [library.total.options(threads=THREADS).prepare(x) for x in arrays]
-    return {
-        f"{names}, serial C through ctypes": _together([_call(plain["total"], a) for a in addresses], rounds),
-        f"{names}, pyffipar, {THREADS} threads each": _together(ours, rounds),
-        f"{names}, OpenMP, {THREADS} threads each": _together([_call(plain["openmp"], a) for a in addresses], rounds),
-    }
+    own = [library.total.options(threads=THREADS).prepare(x) for x in arrays]
+    cases = {f"{names}, serial C through ctypes": _together([_call(plain["total"], a) for a in addresses], rounds)}
+    cases |= ours({f"{names}, pyffipar, {THREADS} threads each": _together(own, rounds)})
+    team = _together([_call(plain["openmp"], a) for a in addresses], rounds)
+    return cases | {f"{names}, OpenMP, {THREADS} threads each": team}
 
 
 def _call(function: Callable[..., object], arguments: tuple[int, int]) -> Case:
@@ -101,23 +102,23 @@ def _together(calls: list[Case], rounds: int) -> Case:
     return case
 
 
-def _judge(report: Report, size: int, rounds: int, *, quick: bool) -> None:
+def _judge(report: Report, size: int) -> None:
     names = f"{CALLERS} callers, {size:.0e} items"
     serial = report.seconds(f"{names}, serial C through ctypes")
-    ours = report.seconds(f"{names}, pyffipar, {THREADS} threads each")
-    openmp = report.seconds(f"{names}, OpenMP, {THREADS} threads each")
-    report.compare(f"{names}: pyffipar / serial", ours / serial, at_most=1.5)
-    report.compare(f"{names}: OpenMP / serial", openmp / serial)
-    numba = _numba(report, size, rounds, quick=quick)
-    report.compare(f"{names}: numba / serial", numba * rounds / serial)
+    for who, goal in (("pyffipar", {"at_most": 1.5}), ("OpenMP", {}), ("numba", {})):
+        report.compare(
+            f"{names}: {who} / serial", report.seconds(f"{names}, {who}, {THREADS} threads each") / serial, **goal
+        )
 
 
-def _numba(report: Report, size: int, rounds: int, *, quick: bool) -> float:
-    """Seconds for a round with numba, which has to have a process of its own: some of its layers abort it."""
-    code = NUMBA.format(threads=THREADS, size=size, callers=CALLERS, calls=rounds, repeats=2 if quick else 7)
+def _numba(report: Report, size: int, rounds: int, *, quick: bool) -> None:
+    """The same with numba, which has to have a process of its own: some of its layers abort it."""
+    names = f"{CALLERS} callers, {size:.0e} items"
+    code = NUMBA.format(threads=THREADS, size=size, callers=CALLERS, calls=rounds, repeats=3 if quick else 7)
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, cwd=Path.home())
     if done.returncode:
         last = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
-        report.missing.append(f"numba, {CALLERS} callers, {size:.0e} items: status {done.returncode}, {last}")
-        return float("nan")
-    return float(done.stdout)
+        report.missing.append(f"numba, {names}: status {done.returncode}, {last}")
+        return
+    name = f"{names}, numba, {THREADS} threads each"
+    report.timings[name] = timing(name, json.loads(done.stdout), is_ours=False)

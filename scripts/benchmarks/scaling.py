@@ -16,10 +16,9 @@ import numpy as np
 
 import pyffipar as pf
 from pyffipar import _native
-from pyffipar.system.cpus import usable_cpus
 
 from . import dispatch, skew
-from .harness import Case, Curve, Report, interleave
+from .harness import Case, Curve, Report, cpus, interleave, ours
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -78,13 +77,14 @@ class Work:
 def run(*, quick: bool) -> Report:
     """Time the cases and fit the model."""
     report = Report()
-    cpus = usable_cpus()
-    counts = [p for p in (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256) if p < cpus] + [cpus]
+    most = cpus()
+    report.has_cpus("whether more threads are faster", 2)
+    counts = [p for p in (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256) if p < most] + [most]
     works = _works(quick=quick)
-    cases = {_name(work, p): work.case(p) for work in works for p in counts}
+    cases = ours({_name(work, p): work.case(p) for work in works for p in counts})
     times = {_name(work, p): work.times for work in works for p in counts}
     repeats = 3 if quick else 9
-    report.timings = interleave(cases | _limits(cpus, quick=quick), repeats, times=times | dict.fromkeys(_EMPTY, 300))
+    report.timings = interleave(cases | _limits(most, quick=quick), repeats, times=times | dict.fromkeys(_EMPTY, 300))
     serial, chunk = _overhead(report)
     bandwidth = works[0].bytes / report.seconds("read, 4 streams each")
     report.compare("memory read by all threads", bandwidth / 1e9, unit="GB/s")
@@ -125,18 +125,18 @@ def _works(*, quick: bool) -> list[Work]:
 _EMPTY = tuple(f"{chunks} empty chunks, 1 thread" for chunks in (64, dispatch.MANY))
 
 
-def _limits(cpus: int, *, quick: bool) -> dict[str, Case]:
+def _limits(threads: int, *, quick: bool) -> dict[str, Case]:
     """What the model is made of: the memory's speed, and calls that do nothing."""
     n = 2_000_000 if quick else 50_000_000
     x = np.ones(n)
     library = pf.compile(SOURCE, flags=("-O3", "-march=native", "-fopenmp")).path
     prototype = ctypes.CFUNCTYPE(ctypes.c_uint64, ctypes.c_size_t, ctypes.c_void_p, ctypes.c_int)
     read = prototype(("read_all", ctypes.CDLL(library)))
-    cases: dict[str, Case] = {"read, 4 streams each": lambda: read(n, x.ctypes.data, cpus)}
+    cases: dict[str, Case] = {"read, 4 streams each": lambda: read(n, x.ctypes.data, threads)}
     nothing = pf.compile(dispatch.SOURCE, flags=("-fopenmp",)).path
     for name, chunks in zip(_EMPTY, (64, dispatch.MANY), strict=True):
         function, a, b = dispatch._empty(nothing, 1, chunks)  # noqa: SLF001 - of the module next door
-        cases[name] = function.options(threads=1).prepare(a, out=b)
+        cases |= ours({name: function.options(threads=1).prepare(a, out=b)})
     return cases
 
 
@@ -160,6 +160,8 @@ def _fit(report: Report, work: Work, counts: list[int], serial: float, chunk: fl
     }  # fmt: skip
     report.curves.append(Curve(work.name, tuple(counts), tuple(measured), tuple(model), parameters))
     most, last = counts[-1], measured[-1]
+    if most == 1:  # there is nothing to compare
+        return
     report.compare(f"{work.name}: model / measured, {most} threads", model[-1] / last)
     if work.bytes:
         report.compare(f"{work.name}: speed / memory's, {most} threads", least / last, at_least=0.9)

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import ctypes
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 import pyffipar as pf
 
-from .harness import Case, Report, interleave
-from .peers import peer
+from .harness import Case, Report, interleave, ours
+from .peers import peer_cases
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -55,15 +56,13 @@ def run(*, quick: bool) -> Report:
     most = MOST // 10 if quick else MOST
     library = pf.compile(SOURCE, DECLARATION, flags=("-fopenmp",))
     cy, counts = np.linspace(0.0, 1.4, ROWS), np.empty(ROWS, np.int64)
-    cases: dict[str, Case] = {
-        f"pyffipar, {threads} thread{'s' * (threads > 1)}": library.rows.options(threads=threads).prepare(
-            cy, WIDTH, most, out=counts
-        )
-        for threads in (1, THREADS)
-    }
-    for schedule in ("static", "guided", "dynamic"):
+    is_shared = report.has_cpus("how rows are shared", THREADS)
+    teams = (1, THREADS) if is_shared else (1,)
+    rows = {threads: library.rows.options(threads=threads).prepare(cy, WIDTH, most, out=counts) for threads in teams}
+    cases = ours({f"pyffipar, {threads} thread{'s' * (threads > 1)}": call for threads, call in rows.items()})
+    for schedule in ("static", "guided", "dynamic") if is_shared else ():
         cases[f"OpenMP {schedule}, {THREADS} threads"] = _openmp(library.path, f"omp_{schedule}", cy, most, counts)
-    cases |= _numba(report, cy, most)
+    cases |= peer_cases("numba", report, teams[-1], lambda numba: _numba(numba, cy, most, teams))
     report.timings = interleave(cases, repeats=3 if quick else 9)
     _judge(report)
     return report
@@ -76,10 +75,7 @@ def _openmp(path: str, name: str, cy: Array, most: int, counts: Array) -> Case:
     return lambda: function(len(cy), cy.ctypes.data, WIDTH, most, counts.ctypes.data)
 
 
-def _numba(report: Report, cy: Array, most: int) -> dict[str, Case]:
-    numba = peer("numba", report)
-    if numba is None:
-        return {}
+def _numba(numba: Any, cy: Array, most: int, teams: Sequence[int]) -> dict[str, Case]:
     counts = np.empty(len(cy), np.int64)
 
     def rows(heights: Array, most: int, found: Array) -> None:
@@ -96,11 +92,10 @@ def _numba(report: Report, cy: Array, most: int) -> dict[str, Case]:
             found[j] = total
 
     alone, together = numba.njit(rows), numba.njit(parallel=True)(rows)
-    numba.set_num_threads(THREADS)
-    return {
-        "numba, 1 thread": lambda: alone(cy, most, counts),
-        f"numba, {THREADS} threads": lambda: together(cy, most, counts),
-    }
+    cases: dict[str, Case] = {"numba, 1 thread": lambda: alone(cy, most, counts)}
+    if THREADS in teams:
+        cases[f"numba, {THREADS} threads"] = lambda: together(cy, most, counts)
+    return cases
 
 
 def _judge(report: Report) -> None:
