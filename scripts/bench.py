@@ -14,30 +14,40 @@ that are not installed are named: pip install --group bench.
 from __future__ import annotations
 
 import argparse
+import ast
 import json
 import subprocess
 import sys
+import tempfile
 from collections.abc import Mapping, Sequence
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from benchmarks import harness
 
 SUBJECTS = ("dispatch", "kernels", "lift", "skew", "oversubscribe", "scaling", "memory", "processes")
+CURVED = "scaling"  # what has curves, which --beside draws again
 # With more threads than CPUs real-time threads run for a hundred milliseconds at a stretch: no program does that.
 UNPINNED = frozenset({"oversubscribe", "memory", "processes"})
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run what the command line asks for."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, epilog=_subjects(), formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("subject", choices=(*SUBJECTS, "all"))
     parser.add_argument("--quick", action="store_true", help="small inputs: that it runs, not what it says")
     parser.add_argument("--json", action="store_true", help="JSON on standard output")
     parser.add_argument("--png", type=Path, metavar="FOLDER", help="draw every subject, with matplotlib")
-    parser.add_argument("--beside", type=Path, metavar="FILE", help="what --json told on another machine")
+    parser.add_argument(
+        "--beside", type=Path, metavar="FILE", help=f"what --json told on another machine: {CURVED}'s picture has both"
+    )
     chosen = parser.parse_args(arguments)
+    if wrong := _wrong(chosen):
+        parser.error(wrong)
     if chosen.subject == "all":
         return _all(chosen)
     harness.schedule(realtime=chosen.subject not in UNPINNED)
@@ -54,18 +64,53 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
+def _subjects() -> str:
+    """Every subject with the line that its module begins with."""
+    lines = ["subjects:"]
+    for subject in SUBJECTS:
+        path = Path(__file__).with_name("benchmarks") / f"{subject}.py"
+        told = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
+        lines.append(f"  {subject:<14} {told.partition(chr(10))[0]}")
+    return "\n".join([*lines, f"  {'all':<14} Every one of them, in turn."])
+
+
+def _wrong(chosen: argparse.Namespace) -> str:
+    """What is wrong with the command line: it is said before anything is measured for minutes."""
+    if chosen.png:
+        if find_spec("matplotlib") is None:
+            return "--png draws with matplotlib, which is not there: pip install 'pyffipar[plot]'"
+        try:
+            chosen.png.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=chosen.png):
+                pass
+        except OSError as error:
+            return f"--png {chosen.png}: it is no folder that can be written to: {error.strerror}"
+    if chosen.beside:
+        if chosen.subject not in (CURVED, "all"):
+            return f"--beside {chosen.beside}: it is for {CURVED}, which has curves; {chosen.subject} has none"
+        if not chosen.png:
+            return f"--beside {chosen.beside}: it is drawn in a picture: say --png FOLDER, too"
+        try:
+            json.loads(chosen.beside.read_text(encoding="utf-8"))[CURVED]["curves"]
+        except OSError as error:
+            return f"--beside {chosen.beside}: it cannot be read: {error.strerror}"
+        except (ValueError, LookupError, TypeError):
+            return (
+                f"--beside {chosen.beside}: it is not what `bench.py {CURVED} --json` prints: there are no curves in it"
+            )
+    return ""
+
+
 def _all(chosen: argparse.Namespace) -> int:
     """Every subject in a process of its own: threads of one peer go on spinning while another is measured."""
     words = [word for word in ("quick", "json") if getattr(chosen, word)]
-    command = [f"--{word}" for word in words]
-    for name in ("png", "beside"):
-        if getattr(chosen, name):
-            command += [f"--{name}", str(getattr(chosen, name))]
+    command = [f"--{word}" for word in words] + (["--png", str(chosen.png)] if chosen.png else [])
     found: dict[str, Any] = {}
     status = 0
     for subject in SUBJECTS:
+        beside = ["--beside", str(chosen.beside)] if chosen.beside and subject == CURVED else []
         done = subprocess.run(
-            [sys.executable, __file__, subject, *command],
+            [sys.executable, __file__, subject, *command, *beside],
             stdout=subprocess.PIPE if chosen.json else None, text=True, check=False,
         )  # fmt: skip
         status = status or done.returncode
@@ -80,14 +125,11 @@ def _all(chosen: argparse.Namespace) -> int:
 
 def _draw(chosen: argparse.Namespace, report: harness.Report) -> None:
     """The subject's picture."""
-    try:
-        from benchmarks import pictures
-    except ImportError as error:
-        sys.exit(f"--png draws with matplotlib ({error}): pip install 'pyffipar[plot]'")
+    from benchmarks import pictures
+
     beside: Mapping[str, Any] = {}
     if chosen.beside:
-        beside = json.loads(chosen.beside.read_text(encoding="utf-8")).get(chosen.subject, {})
-    chosen.png.mkdir(parents=True, exist_ok=True)
+        beside = json.loads(chosen.beside.read_text(encoding="utf-8"))[chosen.subject]
     path = chosen.png / f"{chosen.subject}.png"
     pictures.draw(f"{chosen.subject}: {harness.scheduled()}", report, path, beside)
     print(path, file=sys.stderr)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -169,6 +170,64 @@ def test_a_subject_that_fails_among_all_is_named(
     found = json.loads(capsys.readouterr().out)
     assert list(found) == list(SUBJECTS)
     assert found["lift"]["missing"] == ["everything: lift ended with status 7"]
+
+
+def test_help_says_of_every_subject_what_it_is(parts: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="0"):
+        parts.bench.main(["lift", "--help"])
+    told = capsys.readouterr().out
+    for subject in (*SUBJECTS, "all"):
+        assert re.search(rf"^  {subject} +[A-Z].*\.$", told, re.MULTILINE), subject
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["lift", "--png", "{file}/below"], "--png {file}/below: it is no folder that can be written to"),
+        (["lift", "--beside", "{file}", "--png", "."], "it is for scaling, which has curves; lift has none"),
+        (["scaling", "--beside", "{file}"], "it is drawn in a picture: say --png FOLDER, too"),
+        (["scaling", "--beside", "{file}", "--png", "."], "not what `bench.py scaling --json` prints"),
+        (["all", "--beside", "{file}.not", "--png", "."], "it cannot be read: No such file or directory"),
+    ],
+)
+def test_a_command_line_that_cannot_be_followed_is_refused_before_anything_is_measured(
+    parts: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path,
+    words: list[str], told: str,
+) -> None:  # fmt: skip
+    pytest.importorskip("matplotlib")
+    monkeypatch.chdir(tmp_path)
+    file = tmp_path / "file"
+    file.write_text("{}")
+    monkeypatch.setattr(parts.harness, "schedule", lambda **_: pytest.fail("it went on"))
+    with pytest.raises(SystemExit, match="2"):
+        parts.bench.main([word.format(file=file) for word in words])
+    assert told.format(file=file) in capsys.readouterr().err
+
+
+def test_pictures_show_whose_times_are_whose_and_no_empty_axes(
+    parts: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    pytest.importorskip("matplotlib")
+    from benchmarks import pictures
+    from matplotlib.colors import to_hex
+
+    drawn: list[Any] = []
+
+    monkeypatch.setattr("matplotlib.figure.Figure.savefig", lambda picture, *_, **__: drawn.append(picture))
+    timings = parts.harness.interleave(
+        parts.harness.ours({"erf, 1 thread": list}) | {"a peer of pyffipar": list}, repeats=1, pause=0
+    )
+    goals = [parts.harness.figure("none", 0.0, at_most=8), parts.harness.figure("free", 1.0)]
+    for report in (
+        parts.harness.Report(timings, goals), parts.harness.Report(figures=goals), parts.harness.Report(timings),
+        parts.harness.Report(),
+    ):  # fmt: skip
+        pictures.draw("title", report, tmp_path / "p.png")
+    assert [len(picture.axes) for picture in drawn] == [2, 1, 1, 0]
+    assert [to_hex(bar.get_facecolor()) for bar in drawn[0].axes[0].patches] == [
+        pictures.BLUE.lower(), pictures.GREY.lower(),
+    ]  # fmt: skip
+    assert drawn[1].axes[0].get_xlim()[1] < 1000
 
 
 def test_the_curves_of_another_machine_are_drawn_beside(parts: Any, tmp_path: Path) -> None:

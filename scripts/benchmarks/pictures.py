@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +19,12 @@ from .harness import Figure, Report
 
 # Okabe and Ito's colours, which the colour-blind tell apart.
 BLUE, ORANGE, GREY = "#0072B2", "#D55E00", "#666666"
+FARTHEST = 100  # times better than a goal: nothing at all, such as no byte more, is as far as that
 COLOURS = (BLUE, ORANGE, "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#F0E442")
 
 
 def draw(title: str, report: Report, path: Path, beside: Mapping[str, Any] | None = None) -> None:
-    """Write a PNG: curves where there are some, else times, and how far every goal is met.
+    """Write a PNG: curves where there are some, else times if there are any, and how far every goal is met.
 
     Parameters
     ----------
@@ -34,14 +35,17 @@ def draw(title: str, report: Report, path: Path, beside: Mapping[str, Any] | Non
         What another machine found, as JSON has it: its curves are drawn dashed.
     """
     goals = [entry for entry in report.figures if entry.goal]
+    panels: list[Callable[[Axes], None]] = []
+    if report.curves:
+        panels.append(lambda axes: _curves(axes, report, (beside or {}).get("curves", ())))
+    elif report.timings:
+        panels.append(lambda axes: _times(axes, report))
+    if goals:
+        panels.append(lambda axes: _goals(axes, goals))
     height = 1.5 + 0.28 * max(len(report.timings) if not report.curves else 12, len(goals))
     picture = Picture(figsize=(13, height), layout="constrained")
-    left, right = picture.subplots(1, 2)
-    if report.curves:
-        _curves(left, report, (beside or {}).get("curves", ()))
-    else:
-        _times(left, report)
-    _goals(right, goals)
+    for place, panel in enumerate(panels, start=1):  # none is left empty: its axes would show ticks of nothing
+        panel(picture.add_subplot(1, len(panels), place))
     picture.suptitle(title)
     picture.savefig(path, dpi=110)
 
@@ -59,12 +63,11 @@ def _times(axes: Axes, report: Report) -> None:
     values = [timing.seconds for timing in timings]
     axes.barh(
         [timing.name for timing in timings], values, xerr=[timing.spread * timing.seconds for timing in timings],
-        color=[BLUE if "pyffipar" in timing.name else GREY for timing in timings], error_kw={"linewidth": 0.8},
+        color=[BLUE if timing.is_ours else GREY for timing in timings], error_kw={"linewidth": 0.8},
     )  # fmt: skip
     axes.invert_yaxis()
-    if values:
-        axes.set_xscale("log")
-    axes.set_xlabel("seconds")
+    axes.set_xscale("log")
+    axes.set_xlabel("seconds; blue are pyffipar's")
     _tidy(axes)
 
 
@@ -72,7 +75,7 @@ def _goals(axes: Axes, goals: Sequence[Figure]) -> None:
     """Every figure over its goal, so that better is to the right."""
     for place, entry in enumerate(goals):
         goal = float(re.sub(r"[<>= ]", "", entry.goal))
-        better = entry.value / goal if entry.goal.startswith(">=") else goal / max(entry.value, 1e-12)
+        better = entry.value / goal if entry.goal.startswith(">=") else goal / max(entry.value, goal / FARTHEST)
         axes.plot([1, better], [place, place], color=BLUE if entry.met else ORANGE, linewidth=3)
         axes.plot(better, place, "o", color=BLUE if entry.met else ORANGE)
         axes.text(better, place - 0.25, f"{entry.value:.3g} {entry.unit} ({entry.goal})", fontsize=7, ha="center")
