@@ -25,7 +25,7 @@ from typing import Any, NoReturn
 
 import numpy as np
 from calling.outputs import PRINTED, Outputs
-from calling.values import FORMS, UsageError, value_of
+from calling.values import FORMS, UsageError, file_of, value_of
 
 import pyffipar as pf
 from pyffipar.language.parameters import Parameter
@@ -64,7 +64,7 @@ def _leave(*_: object) -> NoReturn:
 
 def declared(library: str, declarations: str, name: str | None) -> pf.Function:
     """The function that is meant."""
-    text = Path(declarations[1:]).read_text(encoding="utf-8") if declarations.startswith("@") else declarations
+    text = _read(declarations) if declarations.startswith("@") else declarations
     known = {function.__name__: function for function in pf.load(library, text)}
     if name is None and len(known) == 1:
         return next(iter(known.values()))
@@ -74,6 +74,18 @@ def declared(library: str, declarations: str, name: str | None) -> pf.Function:
     raise UsageError(
         f"--function {name}: declared are {there}" if name else f"which one? Say --function; there are {there}"
     )
+
+
+def _read(word: str) -> str:
+    """The declaration's file."""
+    try:
+        return Path(word[1:]).read_text(encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"{word}: the declaration is to be read from {word[1:]!r}: {error.strerror}") from None
+    except UnicodeDecodeError as error:
+        raise UsageError(
+            f"{word}: the declaration is to be read from {word[1:]!r}, which is no text: {error}"
+        ) from None
 
 
 def _named(words: Sequence[str]) -> str | None:
@@ -154,13 +166,22 @@ class Command:
                     f"--set {entry}: NAME=VALUE is wanted; parameters are {', '.join(self._known) or 'none'}"
                 )
             self._words[name] = text
+        self._check_words()
+
+    def _check_words(self) -> None:
+        """Refuse a call that lacks something that no array tells and no default is there for."""
+        contract = self._function._contract  # noqa: SLF001 - of our own package
+        known = {*self._words, *contract.sizes, *contract.prototype.clauses.default}
+        missing = [f"{_option(p.name)} ({p})" for p in contract.arguments if p.name not in known]
+        if missing:
+            raise UsageError(f"{self._function.__name__} wants {', '.join(missing)}; --help tells what it takes")
 
     def run(self) -> int:
         """Read, call, write, print."""
         if self._chosen.explain:
             values = {name: value_of(self._known[name], text) for name, text in self._words.items()}
             arguments, keywords = self._passed(_copied(values, self._updated()))
-            _as_usage(lambda: self._function.explain(*arguments, **keywords))
+            self._as_usage(lambda: self._function.explain(*arguments, **keywords))
             return 0
         targets = self._targets()
         with Outputs(targets) as outputs:
@@ -176,7 +197,7 @@ class Command:
     def _call(self, values: dict[str, Any], outputs: Outputs) -> tuple[dict[str, Any], float]:
         """The results by name, and how long they took."""
         arguments, keywords = self._passed(values)
-        plan: Plan = _as_usage(lambda: self._function._plan(arguments, keywords))  # noqa: SLF001 - of our own package
+        plan: Plan = self._as_usage(lambda: self._function._plan(arguments, keywords))  # noqa: SLF001 - of our own package
         outputs.check(plan)
         names = self._results()
         rooms = self._rooms(plan, outputs)
@@ -186,6 +207,14 @@ class Command:
         seconds = time.perf_counter() - began
         results = dict(zip(names, found if len(names) > 1 else (found,), strict=True)) if names else {}
         return results | {name: values[name] for name in self._updated() if name in values}, seconds
+
+    def _as_usage(self, do: Callable[[], Any]) -> Any:
+        """What arguments that do not fit raise, as an error of the command line."""
+        try:
+            return do()
+        except (TypeError, ValueError, OverflowError) as error:
+            lacks = [name for name, parameter in self._known.items() if f"{parameter} is missing" in str(error)]
+            raise UsageError("; ".join([str(error), *(f"say {_option(name)}" for name in lacks)])) from None
 
     def _passed(self, values: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """Values as arguments and keywords: by position if possible, as a parameter may be called ``out``."""
@@ -208,9 +237,10 @@ class Command:
         targets: dict[str, str] = {}
         for entry in self._chosen.out:
             name, sign, word = entry.partition("=")
+            if name not in names and (len(names) != 1 or (sign and name.isidentifier())):
+                there = f"results are {', '.join(names)}" if names else "there are no results"
+                raise UsageError(f"--out {entry}: NAME=FILE is wanted; {there}")
             if not sign or name not in names:
-                if len(names) != 1:
-                    raise UsageError(f"--out {entry}: NAME=FILE is wanted; results are {', '.join(names) or 'none'}")
                 name, word = names[0], entry
             if name in targets:
                 raise UsageError(f"--out {entry}: {name} goes to {targets[name]} already")
@@ -219,10 +249,24 @@ class Command:
             word != PRINTED for word in targets.values()
         ):
             raise UsageError("two results cannot go to one file")
+        self._spare_inputs(targets)
         for name in self._updated() & set(self._words):
             if targets.get(name, PRINTED) == PRINTED:
                 raise UsageError(f"{name} is updated in place: say where the updated one goes, --out {name}=FILE")
         return targets
+
+    def _spare_inputs(self, targets: dict[str, str]) -> None:
+        """Refuse to put a result in the place of a file that is read, but for an array that is updated in place."""
+        for name, text in self._words.items():
+            read = file_of(self._known[name], text)
+            for result, word in targets.items():
+                if read is None or word == PRINTED or (name == result and name in self._updated()):
+                    continue
+                if Path(word).resolve() == read.resolve() or (Path(word).exists() and read.samefile(word)):
+                    raise UsageError(
+                        f"--out {result}={word}: that is the file that {_option(name)} {text} reads, and would be lost;"
+                        " say another one"
+                    )
 
     def _rooms(self, plan: Plan, outputs: Outputs) -> Any:
         """Mapped files to write into, as ``out=`` takes them; results whose length is not known yet have none."""
@@ -252,12 +296,10 @@ def _copied(values: dict[str, Any], names: set[str]) -> dict[str, Any]:
     return {name: np.array(value) if name in names else value for name, value in values.items()}
 
 
-def _as_usage(do: Callable[[], Any]) -> Any:
-    """What arguments that do not fit raise, as an error of the command line."""
-    try:
-        return do()
-    except (TypeError, ValueError, OverflowError) as error:
-        raise UsageError(str(error)) from None
+def _option(name: str) -> str:
+    """How a parameter is passed."""
+    is_taken = f"--{name}" in _parser(None)._option_string_actions  # noqa: SLF001 - it has no other question
+    return f"--set {name}=" if is_taken else f"--{name}"
 
 
 def _plain(value: Any) -> Any:

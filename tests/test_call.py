@@ -156,8 +156,14 @@ def test_an_array_that_is_updated_is_a_new_file(run: Run, tmp_path: Path, x: Any
 
 
 def test_an_array_is_updated_in_place_where_that_is_said(run: Run, tmp_path: Path, x: Any, library: str) -> None:
+    np.save(tmp_path / "b.npy", 2.0)
+    (tmp_path / "bad.npy").write_text("[1, 2]")
     run(library, ADD_TO, "--x", "x.npy", "--by", 1, "--out", "x=x.npy")
     assert np.array_equal(np.load(tmp_path / "x.npy"), x + 1)
+    told = run(library, ADD_TO, "--x", "x.npy", "--by", "b.npy", "--out", "x=b.npy", expect=2)
+    assert "--out x=b.npy: that is the file that --by b.npy reads" in told.stderr
+    told = run(library, ADD_TO, "--x", "bad.npy", "--by", 1, "--out", "x=y.npy", expect=2)
+    assert "--x bad.npy: the file is no .npy file" in told.stderr
     told = run(library, ADD_TO, "--x", "x.npy", "--by", 1, expect=2)
     assert "x is updated in place: say where the updated one goes, --out x=FILE" in told.stderr
 
@@ -210,14 +216,27 @@ WRONG: list[tuple[list[object], str]] = [
     (["m", HYPOT, "--z", 1], "unrecognized arguments: --z"),
     (["m", HYPOT, "--x", "x.npy", "--y", 1], "return has 12000 elements: say --out return=FILE"),
     (["m", HYPOT, "--x", "missing.npy", "--y", 1, "--out", "h.npy"], "No such file"),
-    (["m", HYPOT, "--x", "missing", "--y", 1], "there is no such file; wanted is FILE.npy"),
+    (["m", HYPOT, "--x", "missing", "--y", 1], "double x takes a number, which this is not"),
+    (["m", HYPOT, "--x", "missing", "--y", 1], "there is no such file; wanted is a number, FILE.npy"),
+    (["m", "int abs(int j);", "--j", "1.5"], "int j takes an integer, which this is not, or an array of them"),
+    (["m", HYPOT, "--x", "bad.npy", "--y", 1], "no .npy file: it begins with b'plain ', not with b'\\x93NUMPY'"),
+    (["m", HYPOT, "--x", "bad.npy", "--y", 1], "if it holds raw numbers, say bad.npy:DTYPE"),
+    (["m", HYPOT, "--x", "empty.npy", "--y", 1], "--x empty.npy: the file is empty"),
+    (["m", "@nowhere.h", "--x", 1], "@nowhere.h: the declaration is to be read from 'nowhere.h': No such file"),
+    (["m", "@x.npy", "--x", 1], "@x.npy: the declaration is to be read from 'x.npy', which is no text"),
+    (["m", HYPOT, "--x", "x.npy", "--y", 1, "--out", "x.npy"], "--out return=x.npy: that is the file that --x x.npy"),
+    (["m", HYPOT, "--x", 1, "--y", "x.raw:f8", "--out", "./link.raw"], "that is the file that --y x.raw:f8 reads"),
+    (["m", HYPOT, "--x", 1, "--y", 1, "--out", "z=y.npy"], "--out z=y.npy: NAME=FILE is wanted; results are return"),
+    (["m", HYPOT, "--x", "x.npy", "--y", 1, "--out", "folder"], "--out folder: it cannot be written: it is a folder"),
+    (["m", HYPOT], "hypot wants --x (double x), --y (double y)"),
+    (["m", "double ldexp(double threads, int e);", "--e", 1], "ldexp wants --set threads= (double threads)"),
     (["m", HYPOT, "--x", "x.raw", "--y", 1], "which dtype has it? Say x.raw:DTYPE"),
     (["m", HYPOT, "--x", "x.raw:f9", "--y", 1], "NumPy knows no dtype f9"),
     (["m", HYPOT, "--x", "odd.raw:f8", "--y", 1], "3 bytes are no whole number of float64"),
     (["m", HYPOT, "--x", "x.raw:f8:7,3", "--y", 1], "the file has 96000 bytes, (7, 3) of float64 are 168"),
     (["m", HYPOT, "--x", "[1, two]", "--y", 1], "no list of numbers"),
-    (["m", HYPOT, "--x", 1, "--y", 1, "--out", "a=b=c.npy", "--out", "d.npy"], "return goes to a=b=c.npy already"),
-    (["m", HYPOT, "--x", "x.npy", "--y", 1, "--out", "no/where/h.npy"], "it cannot be written"),
+    (["m", HYPOT, "--x", 1, "--y", 1, "--out", "./a=b.npy", "--out", "d.npy"], "return goes to ./a=b.npy already"),
+    (["m", HYPOT, "--x", "x.npy", "--y", 1, "--out", "no/h.npy"], "no file can be made in the folder no: No such file"),
     (["m", HYPOT, "--x", 1, "--y", 1, "--threads", 0], "threads = 0; at least 1 is wanted"),
     (["m", HYPOT, "--set", "q=1"], "--set q=1: NAME=VALUE is wanted; parameters are x, y"),
     (["z", CRC32, "--crc", 0], "which one? Say --function; there are crc32_combine, crc32"),
@@ -229,9 +248,16 @@ WRONG: list[tuple[list[object], str]] = [
 @pytest.mark.parametrize(("words", "told"), WRONG, ids=[told for _, told in WRONG])
 def test_mistakes_have_a_message_and_status_2(run: Run, tmp_path: Path, x: Any, words: list[object], told: str) -> None:
     (tmp_path / "odd.raw").write_bytes(b"123")
+    (tmp_path / "bad.npy").write_text("plain text")
+    (tmp_path / "empty.npy").touch()
+    (tmp_path / "link.raw").symlink_to("x.raw")
+    (tmp_path / "folder").mkdir()
     before = sorted(tmp_path.iterdir())
     done = run(*words, expect=2)
     assert told in done.stderr
+    assert ".part" not in done.stderr
+    assert "allow_pickle" not in done.stderr
+    assert np.array_equal(np.load(tmp_path / "x.npy"), x)
     assert "Traceback" not in done.stderr
     assert not done.stdout
     assert sorted(tmp_path.iterdir()) == before
@@ -266,3 +292,9 @@ def test_a_call_that_is_ended_leaves_nothing(tmp_path: Path, x: Any, library: st
     assert process.returncode == status, told
     assert "Traceback" not in told
     assert sorted(path.name for path in tmp_path.iterdir()) == ["x.npy", "x.raw"]
+
+
+def test_a_size_that_no_array_tells_is_named_with_its_option(run: Run, library: str) -> None:
+    told = run(library, "void both(size_t n, double x[n], double twice[n], float half[n]);", expect=2)
+    assert "size_t n is missing" in told.stderr
+    assert told.stderr.endswith("; say --n\n")

@@ -13,7 +13,7 @@ import numpy as np
 
 from pyffipar.plans.plan import Plan
 
-from .values import UsageError, place
+from .values import UsageError, check_npy, place
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -70,6 +70,7 @@ class Outputs:
         try:
             shutil.copyfile(path, part)
             if dtype is None:
+                check_npy(f"--{name} {text}", path)
                 mapped: Array = np.load(part, mmap_mode="r+", allow_pickle=False)
             else:
                 mapped = np.memmap(part, dtype, "r+", shape=shape)
@@ -103,10 +104,13 @@ class Outputs:
     def _part(self, name: str) -> Path:
         """A new file beside the target, known from now on."""
         target = Path(self._targets[name])
+        if target.is_dir():
+            raise UsageError(f"--out {target}: it cannot be written: it is a folder")
         part = target.with_name(f".{target.name}.{os.getpid()}.part")
         try:
             part.touch(mode=0o666, exist_ok=False)  # less the umask, as any new file
         except OSError as error:
-            raise UsageError(f"--out {target}: it cannot be written: {error}") from None
+            told = f"no file can be made in the folder {target.parent}: {error.strerror}"
+            raise UsageError(f"--out {target}: it cannot be written: {told}") from None
         self._parts[name] = part
         return part

@@ -16,7 +16,9 @@ from pyffipar.language.scalars import Scalar
 Array = np.ndarray[Any, np.dtype[Any]]
 
 FORMS = "FILE.npy, FILE:DTYPE or FILE:DTYPE:SHAPE (such as data.raw:float32 or x.bin:<f8:1000,3), or a list [1, 2]"
+_ZIP = b"PK"  # several arrays in one file
 _RAW = re.compile(r"(?P<path>.+?):(?P<dtype>[^:]+)(?::(?P<shape>\d+(?:,\d+)*))?")
+_NUMBERS = {"b": "true or false", "i": "an integer", "u": "an integer", "f": "a number", "c": "a complex number"}
 _TRUTH = {"true": True, "false": False, "1": True, "0": False}
 
 
@@ -38,9 +40,35 @@ def value_of(parameter: Parameter, text: str) -> Any:
         number = _number(parameter.scalar, text)
         if number is not None:
             return number
+        _check_is_file(parameter, parameter.scalar, text)
     if text.lstrip().startswith("["):
         return _listed(parameter, text)
     return array_in(parameter.name, text)
+
+
+def file_of(parameter: Parameter, text: str) -> Path | None:
+    """The file that a word has read, if any and if it is there."""
+    if parameter.kind == "handle" or text.lstrip().startswith("["):
+        return None
+    if parameter.kind == "value" and parameter.scalar is not None and _number(parameter.scalar, text) is not None:
+        return None
+    try:
+        path = place(parameter.name, text)[0]
+    except UsageError:  # `value_of` says it
+        return None
+    return path if path.exists() else None
+
+
+def _check_is_file(parameter: Parameter, scalar: Scalar, text: str) -> None:
+    """Refuse what is neither a number of the type nor could be a file or a list."""
+    if text.lstrip().startswith("[") or Path(text).suffix in (".npy", ".npz") or Path(text).exists():
+        return
+    if _RAW.fullmatch(text) is None:
+        wanted = _NUMBERS[scalar.dtype.kind]
+        raise UsageError(
+            f"--{parameter.name} {text}: {parameter} takes {wanted}, which this is not, or an array of them, and there"
+            f" is no such file; wanted is {wanted}, {FORMS}"
+        )
 
 
 def _address(parameter: Parameter, text: str) -> int | None:
@@ -77,6 +105,7 @@ def array_in(name: str, text: str) -> Array:
     path, dtype, shape = place(name, text)
     try:
         if dtype is None:
+            check_npy(f"--{name} {text}", path)
             loaded = np.load(path, mmap_mode="r", allow_pickle=False)
             if not isinstance(loaded, np.ndarray):
                 raise UsageError(f"--{name} {text}: it holds several arrays; save the one that is meant as .npy")
@@ -88,6 +117,24 @@ def array_in(name: str, text: str) -> Array:
         return np.memmap(path, dtype, "r", shape=shape)
     except (OSError, ValueError, EOFError) as error:
         raise UsageError(f"--{name} {text}: {error}") from None
+
+
+def check_npy(what: str, path: Path) -> None:
+    """Refuse a file that is none of NumPy's before NumPy takes it for a pickle, and advises to trust it.
+
+    Raises
+    ------
+    UsageError, OSError
+    """
+    with path.open("rb") as file:
+        start = file.read(len(np.lib.format.MAGIC_PREFIX))
+    if not start:
+        raise UsageError(f"{what}: the file is empty")
+    if start != np.lib.format.MAGIC_PREFIX and not start.startswith(_ZIP):
+        raise UsageError(
+            f"{what}: the file is no .npy file: it begins with {start!r}, not with {np.lib.format.MAGIC_PREFIX!r};"
+            f" if it holds raw numbers, say {path}:DTYPE, such as {path}:float64"
+        )
 
 
 def place(name: str, text: str) -> tuple[Path, np.dtype[Any] | None, tuple[int, ...] | None]:
