@@ -15,13 +15,12 @@ import json
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from doctoring.findings import Finding, findings
-from doctoring.looks import look
-from doctoring.selftest import Trial, try_executors
+from doctoring.findings import Finding, absences, findings
 
-import pyffipar as pf
+if TYPE_CHECKING:
+    from doctoring.selftest import Trial
 
 Facts = dict[str, Any]
 
@@ -32,8 +31,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--json", action="store_true", help="JSON on standard output")
     parser.add_argument("--clear-cache", action="store_true", help="remove everything that pf.compile has kept")
     chosen = parser.parse_args(arguments)
+    if lacking := absences():
+        return _tell_absences(lacking, is_json=chosen.json)
     if chosen.clear_cache:
         return clear_cache(is_json=chosen.json)
+    from doctoring.looks import look  # these want what may have been missing
+    from doctoring.selftest import try_executors
+
     facts = look()
     trials = try_executors()
     found = findings(facts, trials)
@@ -46,8 +50,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return int(any(finding.is_fault for finding in found))
 
 
+def _tell_absences(lacking: Sequence[Finding], *, is_json: bool) -> int:
+    """Without these there is nothing else to tell."""
+    if is_json:
+        json.dump({"what_to_fix": [asdict(finding) for finding in lacking]}, sys.stdout, indent=2)
+        print()
+    else:
+        print("\n".join(_what_to_fix(lacking)))
+    return 1
+
+
 def clear_cache(*, is_json: bool) -> int:
     """Remove all entries and say which; 1 if the cache is not to be trusted."""
+    import pyffipar as pf
+
     try:
         removed = pf.compile_cache.clear()
     except pf.CompileError as error:
@@ -76,6 +92,10 @@ def report(facts: Facts, trials: Sequence[Trial], found: Sequence[Finding]) -> I
         verdict = "good" if trial.is_good else f"BAD: {trial.text}"
         yield f"  {trial.executor:<10} {trial.seconds * 1e3:8.1f} ms  {verdict}"
     yield ""
+    yield from _what_to_fix(found)
+
+
+def _what_to_fix(found: Sequence[Finding]) -> Iterator[str]:
     yield "What to fix"
     if not found:
         yield "  nothing"

@@ -106,6 +106,51 @@ def test_a_cache_that_others_can_write_is_a_fault(tmp_path: Path) -> None:
     assert finding["command"] == "unset PYFFIPAR_CACHE_DIR"
 
 
+@pytest.mark.parametrize("name", ["file/below", "file"])
+def test_a_cache_that_cannot_be_made_is_a_fault(tmp_path: Path, name: str) -> None:
+    """The same as `pf.compile` says, without anything that was compiled."""
+    (tmp_path / "file").touch()
+    folder = tmp_path / name
+    (finding,) = [f for what, f in fixes(PYFFIPAR_CACHE_DIR=str(folder)).items() if str(folder) in what]
+    assert finding["is_fault"]
+    assert finding["command"] == "unset PYFFIPAR_CACHE_DIR"
+
+
+def test_looking_at_a_cache_that_is_not_there_yet_leaves_nothing(tmp_path: Path) -> None:
+    (tmp_path / "above").mkdir(mode=0o700)
+    told = json.loads(doctor("--json", PYFFIPAR_CACHE_DIR=str(tmp_path / "above" / "new" / "cache")))
+    assert told["cache"] == {
+        "folder": str(tmp_path / "above" / "new" / "cache"), "entries": 0, "bytes": 0, "last_used": None,
+    }  # fmt: skip
+    assert list((tmp_path / "above").iterdir()) == []
+
+
+def test_a_compiler_that_is_named_and_not_there_is_no_reason_to_install_one() -> None:
+    told = json.loads(doctor("--json", CC="/no/cc", CXX=""))
+    (finding,) = [finding for finding in told["what_to_fix"] if "compiler" in finding["what"]]
+    assert finding["what"] == "CC=/no/cc names no compiler that can be started"
+    assert finding["command"] == "unset CC  # or correct it"
+
+
+@pytest.mark.parametrize(("missing", "named"), [("numpy", ["numpy"]), ("pyffipar", ["pyffipar"])])
+def test_without_the_package_or_numpy_it_says_what_to_install(tmp_path: Path, missing: str, named: list[str]) -> None:
+    (tmp_path / "sitecustomize.py").write_text(
+        "import sys\n"
+        "class Hidden:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        f"        if name.split('.')[0] == {missing!r}:\n"
+        f"            raise ModuleNotFoundError('No module named {missing}', name={missing!r})\n"
+        "sys.meta_path.insert(0, Hidden())\n"
+    )
+    found = json.loads(doctor("--json", expect=1, PYTHONPATH=str(tmp_path)))["what_to_fix"]
+    assert [finding["what"].split()[0] for finding in found] == named
+    assert all(finding["is_fault"] for finding in found)
+    assert found[-1]["command"].startswith(f"{sys.executable} -m pip install {named[-1]}")
+    for words in ((), ("--clear-cache",)):
+        told = doctor(*words, expect=1, PYTHONPATH=str(tmp_path))
+        assert told.startswith("What to fix\n  FAULT: ")
+
+
 def test_what_could_be_better_is_no_fault() -> None:
     told = json.loads(doctor("--json", PYFFIPAR_NUM_THREADS="4096"))
     (finding,) = [finding for finding in told["what_to_fix"] if "4096 threads" in finding["what"]]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import importlib
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from .selftest import Trial
+if TYPE_CHECKING:  # what is here has to work where NumPy or the package is missing
+    from .selftest import Trial
 
 LARGE_CACHE = 1 << 30  # bytes
 Facts = dict[str, Any]
@@ -38,11 +40,30 @@ def findings(facts: Facts, trials: Sequence[Trial]) -> list[Finding]:
         *_python(facts["python"]),
         *_threads(facts["cpus"], facts["environment"]),
         *_pools(facts["pools"]),
-        *_compilers(facts["compilers"]),
+        *_compilers(facts["compilers"], facts["environment"]),
         *_cache(facts["cache"], facts["environment"]),
         *_trials(trials, facts),
     ]
     return sorted(found, key=lambda finding: not finding.is_fault)
+
+
+def absences() -> list[Finding]:
+    """What has to be there before anything can be looked at."""
+    found: dict[str, Finding] = {}
+    why = "pyffipar does not work without it; if it is there for another Python, start doctor.py with that one"
+    for module in ("numpy", "pycparser", "pyffipar"):
+        try:
+            importlib.import_module(module)
+        except ImportError as error:
+            if error.name in found:  # it lacks one that was told already
+                continue
+            is_absent = isinstance(error, ModuleNotFoundError) and error.name == module
+            what = f"{module} " + (
+                f"is not installed for {sys.executable}" if is_absent else f"cannot be imported: {error}"
+            )
+            package = "pyffipar  # in a checkout: ." if module == "pyffipar" else module
+            found[module] = Finding(what, why, f"{sys.executable} -m pip install {package}")
+    return list(found.values())
 
 
 INSTALL = f"{sys.executable} -m pip install --force-reinstall --no-deps pyffipar  # in a checkout: ."
@@ -132,17 +153,25 @@ def _pools(pools: Facts) -> Iterator[Finding]:
         )
 
 
-def _compilers(compilers: Facts) -> Iterator[Finding]:
+_COMPILER_VARIABLES = {"c": "CC", "c++": "CXX"}
+
+
+def _compilers(compilers: Facts, environment: Facts) -> Iterator[Finding]:
     for name, found in compilers.items():
         if "error" in found:
             why = "pf.compile and pf.load(header=...) cannot be used" if name == "c" else "pf.compile cannot take C++"
+            variable = _COMPILER_VARIABLES[name]
+            if named := environment.get(variable, "").strip():
+                what = f"{variable}={named} names no compiler that can be started"
+                yield Finding(what, why, f"unset {variable}  # or correct it", is_fault=False)
+                continue
             command = "apt-get install gcc g++ libc6-dev  # or: pip install ziglang"
             yield Finding(f"no compiler for {name.upper()}: {found['error']}", why, command, is_fault=False)
 
 
 def _cache(cache: Facts, environment: Facts) -> Iterator[Finding]:
     if "error" in cache:
-        why = "pf.compile refuses to load what somebody else may have put there"
+        why = "pf.compile keeps there what it has compiled, and loads nothing that others may have put there"
         is_named = "PYFFIPAR_CACHE_DIR" in environment
         command = "unset PYFFIPAR_CACHE_DIR" if is_named else "export PYFFIPAR_CACHE_DIR=$(mktemp -d)"
         yield Finding(cache["error"], why, command)

@@ -1,4 +1,4 @@
-"""Looking: versions, library, CPUs, other pools, compilers, cache, extras, each as plain data. Nothing is changed."""
+"""Looking: versions, library, CPUs, other pools, compilers, cache, extras, as plain data. Nothing is left changed."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import re
 import sys
 import sysconfig
 from collections.abc import Callable
+from contextlib import suppress
 from ctypes import c_char_p
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ import numpy as np
 
 import pyffipar as pf
 from pyffipar import _native
+from pyffipar.sources.compile_cache import workshop
 from pyffipar.sources.compilers import LANGUAGES, find_compiler
 from pyffipar.system import cpus
 
@@ -33,8 +35,8 @@ EXTRAS = {
 }
 VARIABLES = (
     *cpus.THREAD_VARIABLES, "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS", "NUMBA_NUM_THREADS",
-    "OMP_PROC_BIND", "GOMP_CPU_AFFINITY", "KMP_AFFINITY", "PYFFIPAR_LIBRARY", "PYFFIPAR_CACHE_DIR", "PYFFIPAR_UNPICKLE",
-    "CC", "CXX", "PYTHON_GIL",
+    "OMP_PROC_BIND", "GOMP_CPU_AFFINITY", "KMP_AFFINITY", "PYFFIPAR_LIBRARY", "PYFFIPAR_CACHE_DIR",
+    "PYFFIPAR_START_METHOD", "PYFFIPAR_UNPICKLE", "CC", "CXX", "PYTHON_GIL",
 )  # fmt: skip
 
 
@@ -163,10 +165,19 @@ def compilers() -> Facts:
 
 
 def cache() -> Facts:
-    """The compile cache."""
+    """The compile cache, in which something is made and removed again, as `pf.compile` does."""
+    place = pf.compile_cache.folder()
+    new = [one for one in (place, *place.parents) if not one.exists()]
+    try:
+        with workshop() as aside:
+            (aside / "probe").write_bytes(b"written")
+    finally:
+        for folder in new:
+            with suppress(OSError):  # somebody has compiled something meanwhile, or it was never made
+                folder.rmdir()
     entries = pf.compile_cache.entries()
     return {
-        "folder": str(pf.compile_cache.folder()),
+        "folder": str(place),
         "entries": len(entries),
         "bytes": sum(entry.size for entry in entries),
         "last_used": max((entry.last_used for entry in entries), default=None),
