@@ -4,7 +4,9 @@
     bench.py lift                     a scalar function over arrays
     bench.py dispatch --json          what a call costs, as JSON
     bench.py scaling --png pictures   a PNG of every subject in a folder
-    bench.py scaling --beside 64.json curves of another machine in the picture
+    bench.py scaling --png pictures --beside 64.json
+                                      curves of another machine in the picture
+    bench.py skew --trace pictures    two of its calls as timelines, and why one is not faster
     bench.py all --quick              small inputs: that it runs, not what it says
 
 Goals stand beside what was measured, met or not; the exit status is 0 either way, for it depends on the machine. Peers
@@ -27,10 +29,11 @@ from typing import Any
 
 from benchmarks import harness
 
-SUBJECTS = ("dispatch", "kernels", "lift", "skew", "oversubscribe", "scaling", "memory", "processes")
+SUBJECTS = ("dispatch", "kernels", "lift", "skew", "oversubscribe", "scaling", "memory", "processes", "executors")
 CURVED = "scaling"  # what has curves, which --beside draws again
+TRACED = "skew"  # what --trace records
 # With more threads than CPUs real-time threads run for a hundred milliseconds at a stretch: no program does that.
-UNPINNED = frozenset({"oversubscribe", "memory", "processes"})
+UNPINNED = frozenset({"oversubscribe", "memory", "processes", "executors"})
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -45,6 +48,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--beside", type=Path, metavar="FILE", help=f"what --json told on another machine: {CURVED}'s picture has both"
     )
+    parser.add_argument(
+        "--trace",
+        type=Path,
+        metavar="FOLDER",
+        help=f"record two calls of {TRACED}, draw them in timeline.png, tell why",
+    )
     chosen = parser.parse_args(arguments)
     if wrong := _wrong(chosen):
         parser.error(wrong)
@@ -53,6 +62,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     harness.schedule(realtime=chosen.subject not in UNPINNED)
     if chosen.subject in UNPINNED:
         harness.leave_unpinned()
+    if chosen.trace:  # before threads are pinned
+        timeline = import_module("benchmarks.timeline")
+        for told in timeline.record(chosen.trace / "timeline.png", quick=chosen.quick):
+            print(f"{told}\n", file=sys.stderr if chosen.json else sys.stdout)
     report = import_module(f"benchmarks.{chosen.subject}").run(quick=chosen.quick)
     if chosen.json:
         json.dump({chosen.subject: harness.as_json(report)}, sys.stdout, indent=2)
@@ -74,17 +87,27 @@ def _subjects() -> str:
     return "\n".join([*lines, f"  {'all':<14} Every one of them, in turn."])
 
 
+def _unfit(folder: Path) -> str:
+    """Why no picture can be drawn there."""
+    if find_spec("matplotlib") is None:
+        return "pictures are drawn with matplotlib, which is not there: pip install 'pyffipar[plot]'"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            return ""
+    except OSError as error:
+        return f"it is no folder that can be written to: {error.strerror}"
+
+
 def _wrong(chosen: argparse.Namespace) -> str:
     """What is wrong with the command line: it is said before anything is measured for minutes."""
-    if chosen.png:
-        if find_spec("matplotlib") is None:
-            return "--png draws with matplotlib, which is not there: pip install 'pyffipar[plot]'"
-        try:
-            chosen.png.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryFile(dir=chosen.png):
-                pass
-        except OSError as error:
-            return f"--png {chosen.png}: it is no folder that can be written to: {error.strerror}"
+    for option, folder in (("--png", chosen.png), ("--trace", chosen.trace)):
+        if folder and (wrong := _unfit(folder)):
+            return f"{option} {folder}: {wrong}"
+    if chosen.trace and chosen.subject != TRACED:
+        return f"--trace {chosen.trace}: it records calls of {TRACED}, not of {chosen.subject}"
+    if chosen.trace and harness.cpus() < 2:
+        return f"--trace {chosen.trace}: two threads that share work want two CPUs, and this program may use one"
     if chosen.beside:
         if chosen.subject not in (CURVED, "all"):
             return f"--beside {chosen.beside}: it is for {CURVED}, which has curves; {chosen.subject} has none"

@@ -14,8 +14,10 @@ from typing import Any
 
 import pytest
 
+from pyffipar.system.cpus import usable_cpus
+
 BENCH = Path(__file__).parents[1] / "scripts" / "bench.py"
-SUBJECTS = ("dispatch", "kernels", "lift", "skew", "oversubscribe", "scaling", "memory", "processes")
+SUBJECTS = ("dispatch", "kernels", "lift", "skew", "oversubscribe", "scaling", "memory", "processes", "executors")
 
 
 @pytest.fixture
@@ -46,7 +48,7 @@ def test_a_quick_run_measures_every_figure(subject: str, tmp_path: Path) -> None
     assert found["scheduled"]
     assert all(timing["seconds"] > 0 and timing["spread"] >= 0 for timing in found["timings"])
     whose = {timing["is_ours"] for timing in found["timings"]}
-    assert whose == (set() if subject == "memory" else {True, False})
+    assert whose == {"memory": set(), "executors": {True}}.get(subject, {True, False})
     assert all(math.isfinite(figure["value"]) and figure["value"] >= 0 for figure in found["figures"])
     goals = [figure for figure in found["figures"] if figure["goal"]]
     assert goals
@@ -82,10 +84,24 @@ def test_on_one_cpu_what_wants_two_is_named_and_the_rest_is_measured(subject: st
     assert (tmp_path / f"{subject}.png").read_bytes().startswith(b"\x89PNG")
 
 
+@pytest.mark.slow
+@pytest.mark.skipif(usable_cpus() < 2, reason="two threads share the work")
+def test_the_timelines_of_the_documentation_can_be_made_again(tmp_path: Path) -> None:
+    command = [sys.executable, str(BENCH), "skew", "--quick", "--trace", str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=240, check=False)
+    assert done.returncode == 0, done.stderr
+    shown = (BENCH.parents[1] / "docs" / "tracing.md").read_text(encoding="utf-8")
+    assert "scripts/bench.py skew --trace docs/pictures" in " ".join(shown.split())
+    for title in ("chunk(min = 400, max = 400)", "no clause"):
+        assert f"{title}:\n1 call of rows took " in done.stdout
+        assert f"{title}:\n1 call of rows took " in shown
+    assert (tmp_path / "timeline.png").read_bytes().startswith(b"\x89PNG")
+
+
 def test_every_subject_is_tried(parts: Any) -> None:
     assert parts.bench.SUBJECTS == SUBJECTS
     assert {path.stem for path in (BENCH.parent / "benchmarks").glob("*.py")} == {
-        *SUBJECTS, "__init__", "harness", "peers", "pictures", "processes_child",
+        *SUBJECTS, "__init__", "harness", "peers", "pictures", "processes_child", "executors_child", "timeline",
     }  # fmt: skip
 
 
@@ -185,6 +201,8 @@ def test_help_says_of_every_subject_what_it_is(parts: Any, capsys: pytest.Captur
     [
         (["lift", "--png", "{file}/below"], "--png {file}/below: it is no folder that can be written to"),
         (["lift", "--beside", "{file}", "--png", "."], "it is for scaling, which has curves; lift has none"),
+        (["lift", "--trace", "."], "--trace .: it records calls of skew, not of lift"),
+        (["skew", "--trace", "{file}"], "--trace {file}: it is no folder that can be written to"),
         (["scaling", "--beside", "{file}"], "it is drawn in a picture: say --png FOLDER, too"),
         (["scaling", "--beside", "{file}", "--png", "."], "not what `bench.py scaling --json` prints"),
         (["all", "--beside", "{file}.not", "--png", "."], "it cannot be read: No such file or directory"),
