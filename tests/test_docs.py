@@ -99,6 +99,30 @@ def test_every_public_name_is_in_the_reference_once() -> None:
     assert sorted(name.removeprefix("pyffipar.") for name in named) == sorted(wanted)
 
 
+def _variables() -> set[str]:
+    """Environment variables that the package and its library read: all names in capitals where the environment is."""
+    found: set[str] = set()
+    for path in Path(str(pf.__file__)).parent.rglob("*.py"):
+        text = path.read_text(encoding="utf-8")
+        literals = {node.value for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Constant)}
+        names = {word for word in literals if isinstance(word, str) and re.fullmatch(r"[A-Z][A-Z0-9_]+", word)}
+        reads = re.search(r"\benviron\b", text) is not None
+        found |= {name for name in names if reads or name.startswith("PYFFIPAR_")}
+    for folder in ("src", "kernels"):
+        for path in (DOCS.parent / "cpp" / folder).glob("*.[ch]pp"):
+            found |= set(re.findall(r"\bgetenv\(\s*\"(\w+)\"", path.read_text(encoding="utf-8")))
+    return found - {"ARM", "HH"}  # a platform and a format, beside those in sources/libraries.py
+
+
+def test_every_environment_variable_is_described_in_one_place() -> None:
+    wanted = _variables()
+    assert {"PYFFIPAR_NUM_THREADS", "PYFFIPAR_LIBRARY", "OMP_NUM_THREADS", "CC", "CPATH"} <= wanted
+    named = set(re.findall(r"`([A-Z][A-Z0-9_]+)`", (DOCS / "environment.md").read_text(encoding="utf-8")))
+    assert named == wanted
+    others = "".join(page.read_text(encoding="utf-8") for page in [*PAGES, DOCS.parent / "SECURITY.md"])
+    assert {*re.findall(r"\bPYFFIPAR_[A-Z_]*[A-Z]\b", others)} <= wanted
+
+
 def test_the_language_is_described_whole() -> None:
     text = (DOCS / "language.md").read_text(encoding="utf-8").replace("\\|", "|")
     for clause in _READERS:

@@ -180,6 +180,13 @@ def test_every_extra_of_the_project_is_known_with_its_modules(parts: Any) -> Non
     assert {extra: {module.lower() for module in modules} for extra, modules in parts.looks.EXTRAS.items()} == wanted
 
 
+def test_every_variable_of_the_package_is_looked_at(parts: Any) -> None:
+    page = (CHECKOUT / "docs" / "environment.md").read_text(encoding="utf-8")  # a test compares it with the package
+    own = set(re.findall(r"^\| `(PYFFIPAR_\w+)`", page, re.MULTILINE))
+    assert own
+    assert {*own, "OMP_NUM_THREADS", "CC", "CXX"} <= set(parts.looks.VARIABLES)
+
+
 def test_a_missing_extra_is_told_with_its_command(
     monkeypatch: pytest.MonkeyPatch, parts: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
