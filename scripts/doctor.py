@@ -125,6 +125,7 @@ def _library(facts: Facts) -> Iterator[str]:
     yield f"{facts['compiler']}, build type {facts['build_type']}, libffi {facts['libffi']}"
     yield f"register call {facts['register_call']}, sanitizer {facts['sanitizer']}"
     yield f"kernels at level {facts['simd_level']}, this CPU has {facts['simd_of_this_cpu']}"
+    yield f"called {facts['called']}"
 
 
 def _cpus(facts: Facts) -> Iterator[str]:

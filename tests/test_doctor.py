@@ -66,6 +66,7 @@ def test_where_all_is_well_it_says_so_with_status_0(compile_cache: Path) -> None
     assert all(trial["is_good"] for trial in told["self_test"])
     assert told["pyffipar"]["version"] == pf.__version__
     assert told["library"]["simd_level"] in ("baseline", "avx2", "avx512")
+    assert told["library"]["called"] == "as a built-in function"
     assert told["library"]["build_type"]
     assert told["cpus"]["usable"] >= 1
     assert told["cache"]["folder"] == str(compile_cache)

@@ -76,8 +76,7 @@ def test_nobody_is_in_the_arrays_after_an_interruption_between_two_steps(
     with pf.options(threads=threads):
         monkeypatch.setattr(native.Job, "is_done_at_once", interrupted)
         with pytest.raises(KeyboardInterrupt):
-            for _ in range(1000):
-                pf.sum(x)
+            [pf.sum(x) for _ in range(1000)]
         monkeypatch.undo()
         assert not job[0]._call._job.state
         assert pf.sum(x) == N

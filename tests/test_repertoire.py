@@ -237,9 +237,8 @@ def test_nobody_is_in_the_arrays_after_an_interruption(library: pf.Library, monk
 
     with monkeypatch.context() as patch:
         patch.setattr(native.Job, "_look_after", interrupted)
-        with pytest.raises(KeyboardInterrupt):
-            for _ in range(1000):  # a worker may have done all of it before the caller looks at the clock
-                dot(many, many)
+        with pytest.raises(KeyboardInterrupt):  # a worker may have done all of it before the caller looks at the clock
+            [dot(many, many) for _ in range(1000)]
     assert jobs
     assert not jobs[0].record.contents.state
     assert dot(many, many) == 8e6

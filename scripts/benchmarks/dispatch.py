@@ -184,4 +184,6 @@ def _between_cores(report: Report, rounds: int) -> None:
     report.compare("a word to the other core and back", told["round_trip"], unit="ns")
     report.compare("hand-off to a worker and back", both, unit="ns")
     report.compare("hand-off / a word to the other core and back", both / told["round_trip"], at_most=1.3)
+    beyond = told["beyond"] - 2 * told["clock"]
+    report.compare("a job of two chunks, from the call on, beyond the worker's chunk", beyond, unit="ns")
     report.compare("jobs of which the worker took its half", told["seen"] / told["of"] * 100, unit="%")

@@ -19,6 +19,7 @@ import numpy as np
 
 import pyffipar as pf
 from pyffipar import _native
+from pyffipar.executors import repertoire
 from pyffipar.sources.compile_cache import workshop
 from pyffipar.sources.compilers import LANGUAGES, find_compiler
 from pyffipar.system import cpus
@@ -94,6 +95,7 @@ def library() -> Facts:
         **{name: _part(told, pattern) for name, pattern in _BUILD.items()},
         "simd_level": level().decode(),
         "simd_of_this_cpu": _simd(),
+        "called": "as a built-in function" if repertoire.is_had() else "through ctypes, which takes longer",
     }
 
 
