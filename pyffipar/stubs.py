@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from .language.parameters import Parameter
 from .plans.describing import Result, Taken, results, taken
 from .plans.roles import Contract
 
@@ -96,16 +97,26 @@ def _ways(contract: Contract) -> Iterator[list[Taken]]:
     rest = [one for one in usual if one.what != "input"]
     if any(one.kind is _KEYWORD for one in inputs):  # one that may be left out stands in front of one that may not
         yield [*(replace(one, default=_EMPTY, kind=min(one.kind, _EITHER)) for one in inputs), *rest]
-    told = {extent.size for one in contract.outputs for extent in one.extents if extent.factor}
+    if any(one.extents for one in contract.outputs) and (ordered := _sizes_told(inputs, contract.outputs)):
+        for what in ("out", "output"):
+            yield [*ordered, *(replace(one, default=_EMPTY) if one.what == what else one for one in rest)]
+    for one in inputs:
+        if one.may_be_null and one.parameter is not None:
+            passed = replace(one, default=_EMPTY, kind=min(one.kind, _EITHER), may_be_null=False)
+            ordered = _sizes_told([passed if other is one else other for other in inputs], [one.parameter])
+            if ordered:
+                yield [*ordered, *rest]
+
+
+def _sizes_told(inputs: list[Taken], arrays: Iterable[Parameter]) -> list[Taken]:
+    """The inputs where sizes that some arrays tell need not be passed; none if these arrays tell no size."""
+    told = {extent.size for array in arrays for extent in array.extents if extent.factor}
     sizes = {one.name for one in inputs if one.parameter is not None and one.parameter.name in told}
     if not sizes:
-        return
-    # Sizes that the arrays for results tell need not be passed beside these.
+        return []
     free = [replace(one, default=None, kind=_KEYWORD) if one.name in sizes else one for one in inputs]
-    first = next(at for at, one in enumerate(free) if one.name in sizes)
-    ordered = [*free[:first], *(replace(one, kind=_KEYWORD) for one in free[first:])]
-    for what in ("out", "output"):
-        yield [*ordered, *(replace(one, default=_EMPTY) if one.what == what else one for one in rest)]
+    first = next(at for at, one in enumerate(free) if one.default is not _EMPTY)
+    return [*free[:first], *(replace(one, kind=_KEYWORD) for one in free[first:])]
 
 
 def _parameters(way: list[Taken], given: list[Result]) -> Iterator[str]:
@@ -135,7 +146,9 @@ def _type(one: Taken, given: list[Result]) -> str:
         return "Any"
     assert parameter.scalar is not None  # all others have a type
     if parameter.direction != "in":
-        return _array(parameter.scalar.dtype) + optional
+        return _array(parameter.scalar.dtype) + (" | None" if one.may_be_null else optional)
+    if parameter.kind == "array":
+        return "ArrayLike" + " | None" * one.may_be_null
     return "SupportsIndex" + optional if one.is_size else "ArrayLike"
 
 

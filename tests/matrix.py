@@ -124,6 +124,8 @@ WEIGH = """void weigh(size_t n, const int bin[n], const double weight[n], size_t
            reduction(+: sums) chunk(max = 50);"""
 COLUMNS = "void add_columns(const double a[0 : n : by], ptrdiff_t by, size_t n, double out[n]) chunk(max = 8);"
 POSITIVE = "size_t positive(size_t n, const double x[n], double y[n]) reduction(concat: y) chunk(max = 12);"
+DOT_OR_SUM = """double dot_or_sum(size_t n, const double x[n], const double y[n])
+    reduction(+) default(y = NULL) chunk(max = 30);"""
 
 CASES: dict[str, Case] = {
     "scalar": Case("basics", "double scale_one(double a, double x, int b);", lambda: given(2.5, reals(7, 40), 3)),
@@ -226,9 +228,11 @@ CASES: dict[str, Case] = {
     "no rows": Case("basics", DOT, lambda: given(np.empty((0, 50)), reals(50))),
     "null": Case(
         "null",
-        "double dot_or_sum(size_t n, const double x[n], const double y[n]) reduction(+) chunk(max = 30);",
+        DOT_OR_SUM,
         lambda: given(reals(300), None),
     ),
+    "left out": Case("null", DOT_OR_SUM, lambda: given(reals(300))),
+    "not left out": Case("null", DOT_OR_SUM, lambda: given(reals(300), reals(300, seed=1))),
 }
 
 

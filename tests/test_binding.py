@@ -321,3 +321,51 @@ def test_neighbours_and_inputs_may_share_memory(
     text: str, arguments: tuple[Any, ...], keywords: dict[str, Any]
 ) -> None:
     bound(text, *arguments, **keywords)
+
+
+WEIGHED = "double weighed(size_t n, const double w[n], double by[1]) default(w = NULL, by = NULL) inout(by) split();"
+
+
+@pytest.mark.parametrize(
+    ("text", "arguments", "function", "name", "declared"),
+    [
+        (DOT, (None, x5), "dot", "x", "const double x[n]"),
+        (DOT, (x5, None), "dot", "y", "const double y[n]"),
+        (ADD, (None, x5), "add", "x", "double x[n]"),
+    ],
+)
+def test_none_is_no_array(text: str, arguments: tuple[Any, ...], function: str, name: str, declared: str) -> None:
+    """As NULL it would end the process."""
+    with pytest.raises(TypeError, match="is None, and") as caught:
+        bound(text, *arguments)
+    assert str(caught.value) == (
+        f"{function}: {name} is None, and {declared} wants an array; for a function that takes NULL there declare "
+        f"default({name} = NULL)"
+    )
+
+
+def test_an_array_that_may_be_null_can_be_none_or_left_out() -> None:
+    for found in (bound(WEIGHED, 7), bound(WEIGHED, 7, None, None), bound(WEIGHED, n=7, w=None)):
+        assert found.values == {"w": 0, "by": 0}
+        assert found.sizes == {"n": 7}
+        assert not found.arrays
+    found = bound(WEIGHED, w=x5, by=np.zeros(()))
+    assert found.sizes == {"n": 5}
+    assert set(found.arrays) == {"w", "by"}
+
+
+def test_a_size_that_only_a_missing_array_would_tell_is_asked_for() -> None:
+    with pytest.raises(TypeError, match="argument size_t n is missing: no array that was passed tells it"):
+        bound(WEIGHED)
+    with pytest.raises(ValueError, match="n = 7 was given, but w has shape"):
+        bound(WEIGHED, 7, x5)
+
+
+def test_a_default_for_a_size_gives_way_to_arrays() -> None:
+    text = WEIGHED.replace("by = NULL", "by = NULL, n = 3")
+    assert bound(text).sizes == {"n": 3}
+    assert bound(text, w=x5).sizes == {"n": 5}
+
+
+def test_a_handle_may_be_left_out() -> None:
+    assert bound("double use(rng *r, double x) default(r = NULL);", x=1.0).values["r"] == 0

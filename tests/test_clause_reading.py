@@ -176,7 +176,7 @@ REFUSED = [
     ("fixed()", "fixed() is not of the form fixed(parameter = 1)", 0),
     ("fixed(a)", "fixed(a) is not of the form fixed(parameter = 1)", 6),
     ("fixed(a = )", "fixed(a =) is not of the form fixed(parameter = 1)", 6),
-    ("default(a = b)", "default(a = b) is not of the form default(parameter = 1)", 12),
+    ("default(a = b)", "default(a = b) is not of the form default(parameter = 1) or default(array = NULL)", 12),
     ("fixed(a = 1, a = 2)", "fixed: a is named twice", 13),
     ("fixed(a = 010)", "fixed: 010 is octal in C: write it in decimal", 10),
     ("carry()", "carry() is not of the form carry(parameter = 0)", 0),

@@ -21,6 +21,7 @@ int keep(int n, const float *x, float *y) { calls++; *y = *x; return n > 0; }
 unsigned sum(unsigned a, size_t n, const unsigned char *x, size_t ic) { calls++; return a + x[n - 1] + (unsigned)ic; }
 unsigned both(unsigned a, unsigned b) { return a + b; }
 double top(const double *x, size_t stride, size_t n) { calls++; return x[(n - 1) * stride]; }
+double first(size_t n, const double *x) { calls++; return x ? *x : n; }
 int add(struct acc *a, struct acc *b) { return a == b; }
 int put(struct acc *h, int mode, double x) { calls++; return h && mode && x > 0; }
 void *clone(struct acc *a) { return a; }
@@ -36,6 +37,7 @@ DECLARATIONS = """
         carry(a = 7) linear(ic : 1/64) chunk(step = 64) reduction(both(_, _));
     unsigned both(unsigned a, unsigned b);
     double top(const double x[0 : n : stride], size_t stride, size_t n) reduction(max);
+    double first(size_t n, const double x[n]) reduction(first) default(x = NULL);
     int add(struct acc *a, struct acc *b);
     int put(struct acc *h, int mode, double x) fixed(mode = 3) private(h = clone) reduction(add(_, _): h);
     void gemm(int m, int k, int n, const double a[m][k], const double b[k][n], double c[m][n]);
@@ -68,6 +70,11 @@ def explained(kernels: pf.Library, capsys: pytest.CaptureFixture[str]) -> Any:
         return Explained(capsys.readouterr().out)
 
     return explain
+
+
+def test_arrays_that_may_be_null(explained: Any) -> None:
+    assert explained("first", x=np.zeros(4)).roles[1] == "const double x[n] split led by n; NULL if it is left out"
+    assert explained("first", 4).roles[1] == "const double x[n] split NULL in this call"
 
 
 def test_every_word(kernels: pf.Library, capsys: pytest.CaptureFixture[str]) -> None:

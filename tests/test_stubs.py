@@ -19,6 +19,7 @@ void hist(size_t n, const double *x, size_t bins, double lo, double hi, long *co
 int ends(size_t n, const short *x, short *y, unsigned char *z) { while (n--) { y[n] = x[n]; z[n] = 1; } return 0; }
 void twice(size_t n, double *x) { while (n--) x[n] *= 2; }
 double power(double y, double a, double x) { return a * x + y; }
+double weighed(size_t n, const double *w) { (void)w; return n; }
 double declare(double x) { return x; }
 double lambda(double x) { return x; }
 void each(double (*f)(double), void *state, double in) { (void)f; (void)state; (void)in; }
@@ -30,6 +31,7 @@ void hist(size_t n, const double x[n], size_t bins, double lo, double hi, long c
 int ends(size_t n, const short x[n], short y[n], unsigned char z[n]) status(0);
 void twice(size_t n, double x[n]) inout(x);
 double power(double y, double a, double x) default(a = 2);
+double weighed(size_t n, const double w[n]) default(w = NULL) reduction(+);
 double declare(double x);
 double lambda(double x);
 void each(double (*f)(double x), void *state, double in);
@@ -60,6 +62,10 @@ k.power(1.0, 2.0, 3.0)
 again: NDArray[np.float32] = k.scale.prepare(2.0, f)()
 future: Future[float] = k.dot.options(threads=2).submit(x, x)
 k.dot.explain(x, x)
+k.weighed(3)
+k.weighed(3, None)
+k.weighed(3, x)
+k.weighed(w=x)
 k.each(float, None, 1.0)
 plain: pyffipar.Library = k
 for function in k:
@@ -73,6 +79,9 @@ WRONG = {
     "k.dot(x, z=x)": 'Unexpected keyword argument "z"',
     "k.dot(x, x, out=f)": 'Argument "out"',
     "k.dot({1.0}, x)": "Argument 1",
+    "k.dot(None, x)": "Argument 1",
+    "k.weighed()": "No overload variant",
+    "k.weighed(w=None)": "No overload variant",
     "k.dott(x, x)": 'has no attribute "dott"',
     "k.lambda_(1.0)": 'has no attribute "lambda_"',
     "k.scale(2.0, f).upper()": 'has no attribute "upper"',

@@ -99,13 +99,13 @@ class _Clause:
             found.append(part[0])
         return found
 
-    def settings(self) -> list[tuple[Token, Fraction]]:
-        """``name = number`` with commas between."""
+    def settings(self) -> list[tuple[Token, tuple[Token, ...]]]:
+        """``name = value`` with commas between."""
         found = []
         for part in split_at(self.inside, ","):
             if len(part) < 3 or part[0].kind != "name" or part[1].text != "=":
                 self.wrong(part[0].position if part else None)
-            found.append((part[0], self.number(part[2:])))
+            found.append((part[0], part[2:]))
         return found
 
     def number(self, tokens: tuple[Token, ...]) -> Fraction:
@@ -212,7 +212,7 @@ def _read_chunk(clause: _Clause, clauses: Clauses) -> Clauses:
         if name.text not in ("step", "min", "max"):
             clause.wrong(name.position)
         clause.once(given, name.text, name.position)
-        given[name.text] = clause.integer(name, value)
+        given[name.text] = clause.integer(name, clause.number(value))
     limits = Limits(given.get("step", 1), given.get("min"), given.get("max"))
     if not given:
         clause.wrong()
@@ -231,7 +231,8 @@ def _read_values(clause: _Clause, clauses: Clauses) -> Clauses:
     positions = dict(clauses.positions)
     for name, value in settings:
         clause.once(values, name.text, name.position)
-        values[name.text] = _number(value)
+        is_null = which == "default" and [token.text for token in value] == ["NULL"]
+        values[name.text] = None if is_null else _number(clause.number(value))
         positions[f"{which} {name.text}"] = name.position
     changed = replace(clauses, positions=positions)
     if which == "fixed":
@@ -378,7 +379,7 @@ _WANTED = {
     "inout": "array",
     "chunk": "step = 64, min = 1, max = 4096",
     "fixed": "parameter = 1",
-    "default": "parameter = 1",
+    "default": "parameter = 1) or default(array = NULL",
     "carry": "parameter = 0",
     "linear": "parameter : step",
     "status": "0) or status(0, function) or status(size",

@@ -108,6 +108,8 @@ class Clauses:
         The size calls are cut along; ``""`` for ``split()``: never cut; None where the declaration does not say.
     boundaries : dict
         By array; the name ``""`` means every array with a halo.
+    default : dict
+        By parameter; None is NULL, for arrays and handles that may be left out.
     init : str or None
         Foreign function called once after loading.
     """
@@ -117,7 +119,7 @@ class Clauses:
     directions: Mapping[str, str] = field(default_factory=dict)
     limits: Limits = Limits()
     fixed: Mapping[str, Number] = field(default_factory=dict)
-    default: Mapping[str, Number] = field(default_factory=dict)
+    default: Mapping[str, Number | None] = field(default_factory=dict)
     carry: Mapping[str, Number] = field(default_factory=dict)
     linear: Mapping[str, Fraction] = field(default_factory=dict)
     status: Status | None = None

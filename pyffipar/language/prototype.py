@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from .clause_reading import read_clauses
-from .clauses import RETURNED, Clauses
+from .clauses import LOCATORS, RETURNED, Clauses
 from .csyntax import (
     BASE_TYPES,
     KEYWORDS,
@@ -192,7 +192,10 @@ def _check_names(statement: Statement, prototype: Prototype) -> None:
             for name in (extent.size, extent.stride):
                 if name is not None:
                     _check_integer(statement, prototype, name, extent.position)
-    clauses = prototype.clauses
+    _check_clause_names(statement, prototype, prototype.clauses)
+
+
+def _check_clause_names(statement: Statement, prototype: Prototype, clauses: Clauses) -> None:
     for name in clauses.reductions:
         if name != RETURNED:
             kind = "handle" if name in clauses.private else "array"
@@ -203,6 +206,8 @@ def _check_names(statement: Statement, prototype: Prototype) -> None:
                 _check_known(
                     statement, prototype, name, clauses.positions[f"{_POSITIONS.get(which, which)} {name}"], kind
                 )
+    for name, value in clauses.default.items():
+        _check_default(statement, prototype, name, is_null=value is None)
     if clauses.split:
         _check_integer(statement, prototype, clauses.split, clauses.positions["split"])
     if clauses.status is not None and isinstance(clauses.status.expected, str):
@@ -214,7 +219,6 @@ _CLAUSE_KINDS = {
     "directions": "array",
     "boundaries": "array",
     "fixed": "value",
-    "default": "value",
     "carry": "value",
     "linear": "value",
     "private": "handle",
@@ -234,7 +238,37 @@ def _check_known(statement: Statement, prototype: Prototype, name: str, position
     if parameter is None:
         statement.fail(f"{prototype.name} has no parameter {name}{_near(name, prototype.by_name)}", position)
     if parameter.kind != kind:
-        statement.fail(f"{name} is not {_WANTED[kind]}", position)
+        hint = f"; one that may be left out is default({name} = NULL)" if _may_be_null(prototype, parameter) else ""
+        statement.fail(f"{name} is not {_WANTED[kind]}{hint}", position)
+
+
+def _may_be_null(prototype: Prototype, parameter: Parameter) -> bool:
+    """Whether a number was given for an array or a handle, which could be NULL."""
+    return parameter.name in prototype.clauses.default and parameter.kind != "value" and parameter.direction != "out"
+
+
+def _check_default(statement: Statement, prototype: Prototype, name: str, *, is_null: bool) -> None:
+    """Numbers stand for what is passed by value, NULL for arrays and handles that a function can do without."""
+    position = prototype.clauses.positions[f"default {name}"]
+    parameter = prototype.by_name.get(name)
+    if is_null and parameter is not None and parameter.kind != "value":
+        _check_absent(statement, prototype, parameter, position)
+        return
+    _check_known(statement, prototype, name, position, "value" if not is_null else "array")
+
+
+def _check_absent(statement: Statement, prototype: Prototype, parameter: Parameter, position: int) -> None:
+    """Refuse NULL for an array that something is made of even when nobody passes it."""
+    name, reductions = parameter.name, prototype.clauses.reductions
+    if parameter.direction == "out":
+        statement.fail(f"{name} is an output: one that is left out is made, and never NULL", position)
+    if parameter.boundary is not None:
+        statement.fail(f"{name} may be NULL, so it has no ends for boundary to make up", position)
+    if parameter.kind == "array" and name in reductions:
+        statement.fail(f"{name} may be NULL, so there is nothing to merge by {reductions[name]}", position)
+    for reduction in reductions.values():
+        if reduction.operator in LOCATORS and reduction.operands == (name,):
+            statement.fail(f"{name} may be NULL, so {reduction} has no elements to compare", position)
 
 
 def _check_integer(statement: Statement, prototype: Prototype, name: str, position: int) -> None:

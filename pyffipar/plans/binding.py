@@ -186,7 +186,7 @@ class _Binder:
         if parameter.kind == "handle":
             self._values[name] = self._handle(parameter, value)
         elif parameter.kind == "array" and value is None:
-            self._values[name] = 0  # NULL
+            self._values[name] = self._null(parameter)
         elif parameter.kind == "array":
             if parameter.direction == "inout":
                 array = adopt_output(self._where(name), parameter, value, read=True)
@@ -199,6 +199,16 @@ class _Binder:
             self._values[name] = adopt_scalar(self._where(name), parameter.scalar, value)
         else:
             self._arrays[name] = self._input(parameter, value)
+
+    def _null(self, parameter: Parameter) -> int:
+        """NULL in place of an array, where the declaration says that the function can do without it."""
+        name = parameter.name
+        if name not in self._prototype.clauses.default:
+            raise TypeError(
+                f"{self._where(name)} is None, and {parameter} wants an array; for a function that takes NULL there "
+                f"declare default({name} = NULL)"
+            )
+        return 0
 
     def _handle(self, parameter: Parameter, value: Any) -> int:
         """The address behind a handle; a Python callable becomes a C function."""
@@ -253,7 +263,9 @@ class _Binder:
         """The value of one size: solved, passed, or fixed; in the range of its C type."""
         name = parameter.name
         assert isinstance(parameter.scalar, Scalar)
-        value = passed.get(name, self._prototype.clauses.fixed.get(name, self._prototype.clauses.default.get(name)))
+        value = passed.get(name, self._prototype.clauses.fixed.get(name))
+        if value is None and name not in self._sizes:
+            value = self._prototype.clauses.default.get(name)
         if value is not None:
             number = operator.index(adopt_scalar(self._where(name), parameter.scalar, value))  # type: ignore[arg-type]
             if self._sizes.setdefault(name, number) != number:

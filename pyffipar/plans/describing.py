@@ -55,6 +55,8 @@ class Taken:
         Of the C function.
     is_size : bool
         Whether it is the length of arrays that a caller does not pass.
+    may_be_null : bool
+        Whether it is an array for which None may be passed: the function gets NULL.
     """
 
     name: str
@@ -63,6 +65,7 @@ class Taken:
     what: str
     parameter: Parameter | None = None
     is_size: bool = False
+    may_be_null: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +122,8 @@ def _inputs(contract: Contract) -> Iterator[Taken]:
         kind = _POSITIONAL if number < nameless else _KEYWORD if number >= unordered else _EITHER
         may_be_left_out = optional[number] and (kind is _KEYWORD or all(optional[number:]))
         default = defaults[parameter.name] if may_be_left_out else _EMPTY
-        yield Taken(name, kind, default, "input", parameter, parameter.name in contract.sizes)
+        may_be_null = parameter.kind == "array" and optional[number]
+        yield Taken(name, kind, default, "input", parameter, parameter.name in contract.sizes, may_be_null)
 
 
 def _is_word(name: str) -> bool:
@@ -186,7 +190,7 @@ def _argument(contract: Contract, one: Taken) -> list[str]:
         kind = "callable or handle" if parameter.callback else "handle"
     elif parameter.kind == "array":
         assert parameter.scalar is not None  # arrays have an element type
-        kind = _array(parameter.scalar, core_shape(parameter))
+        kind = _array(parameter.scalar, core_shape(parameter)) + " or None" * one.may_be_null
     else:
         assert parameter.scalar is not None  # passed by value
         kind = f"int ({parameter.spelled})" if one.is_size else _element(parameter.scalar)

@@ -9,6 +9,7 @@ from ..kinds import Kind
 from ..options import Options
 from .binding import RETURNED
 from .plan import Argument, Plan
+from .roles import Role
 
 
 def explain(plan: Plan, chosen: Options) -> str:
@@ -46,10 +47,18 @@ def _executor(plan: Plan, chosen: Options) -> str:
 
 def _table(plan: Plan) -> Iterator[str]:
     """A line for every parameter."""
-    rows = [(str(role.parameter), role.word, role.reason) for role in plan.contract.roles]
+    null = {argument.name for argument in plan.arguments if argument.kind is Kind.CONSTANT and not argument.value}
+    rows = [
+        (str(role.parameter), role.word, "NULL in this call" if _is_null(role, null) else role.reason)
+        for role in plan.contract.roles
+    ]
     widths = [max((len(row[column]) for row in rows), default=0) for column in (0, 1)]
     for declared, word, reason in rows:
         yield f"  {declared:<{widths[0]}}  {word:<{widths[1]}}  {reason}"
+
+
+def _is_null(role: Role, null: set[str]) -> bool:
+    return role.parameter.kind == "array" and role.parameter.name in null
 
 
 def _lifted(plan: Plan) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ..language.clauses import LOCATORS, RETURNED, Reduction
 from ..language.parameters import Parameter
@@ -114,9 +114,8 @@ def strides_of(prototype: Prototype) -> dict[str, str]:
 
 def _known_sizes(prototype: Prototype) -> frozenset[str]:
     """Sizes that the arrays a caller must pass determine."""
-    passed = [
-        parameter for parameter in prototype.parameters if parameter.kind == "array" and parameter.direction != "out"
-    ]
+    optional = prototype.clauses.default  # of arrays: those that may be NULL
+    passed = [array for array in arrays(prototype) if array.direction != "out" and array.name not in optional]
     return frozenset(
         extent.size for parameter in passed for extent in parameter.extents if extent.size is not None and extent.factor
     )
@@ -258,6 +257,14 @@ def _role(prototype: Prototype, parameter: Parameter, split: str | None) -> Role
 
 
 def _array_role(prototype: Prototype, parameter: Parameter, split: str | None) -> Role:
+    role = _present_role(prototype, parameter, split)
+    if parameter.name in prototype.clauses.default:
+        return replace(role, reason=f"{role.reason}; NULL if it is left out")
+    return role
+
+
+def _present_role(prototype: Prototype, parameter: Parameter, split: str | None) -> Role:
+    """The role of an array that is not NULL."""
     name = parameter.name
     if name in joined(prototype):
         return Role(parameter, "split", f"led by {split}; the used parts of the chunks are pushed together")
