@@ -9,6 +9,9 @@ Examples
 array([5., 3.])
 """
 
+from importlib import import_module
+from typing import TYPE_CHECKING
+
 from .declaring import function
 from .errors import (
     ChunkError,
@@ -23,38 +26,41 @@ from .errors import (
     UnpickleError,
 )
 from .function import Function
-from .kernels import (
-    all,
-    any,
-    argmax,
-    argmin,
-    bincount,
-    count_nonzero,
-    cumsum,
-    dot,
-    histogram,
-    max,
-    mean,
-    min,
-    nanmax,
-    nanmean,
-    nanmin,
-    nansum,
-    norm,
-    prod,
-    std,
-    sum,
-    var,
-)
 from .library import Library, compile, load
 from .options import Options, options, set_options
 from .options import current as current_options
-from .sources import compile_cache
 from .sources.pickling import UnpickleRequest
 from .submitting import CallFuture
+from .system.forking import late_import
 from .system.sharing import shared, shared_empty
 from .threadpools import register_threadpoolctl
 from .timelines.timeline import Span, Trace, TracedCall, trace
+
+if TYPE_CHECKING:
+    from .kernels import (
+        all,
+        any,
+        argmax,
+        argmin,
+        bincount,
+        count_nonzero,
+        cumsum,
+        dot,
+        histogram,
+        max,
+        mean,
+        min,
+        nanmax,
+        nanmean,
+        nanmin,
+        nansum,
+        norm,
+        prod,
+        std,
+        sum,
+        var,
+    )
+    from .sources import compile_cache
 
 __version__ = "0.1.0"
 
@@ -110,3 +116,21 @@ __all__ = [
     "trace",
     "var",
 ]
+
+if not TYPE_CHECKING:  # with a `__getattr__` any name would look right to a type checker
+
+    def __getattr__(name: str) -> object:
+        """Import the built-in kernels and the compile cache when asked for, which many programs never do."""
+        if name not in (*__all__, "kernels"):
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        with late_import():
+            if name == "compile_cache":
+                found = import_module(".sources.compile_cache", __name__)
+            else:
+                kernels = import_module(".kernels", __name__)
+                found = kernels if name == "kernels" else getattr(kernels, name)
+        globals()[name] = found
+        return found
+
+    def __dir__() -> list[str]:
+        return sorted({*globals(), *__all__, "kernels"})

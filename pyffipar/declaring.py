@@ -8,14 +8,13 @@ from typing import Any
 
 from .errors import PrototypeError
 from .function import Function, make_function
-from .language import c_signatures
 from .language.names import TypeNames
 from .language.prototype import Prototype, read_prototypes
 from .library import Library
 from .plans.companions import initialise
-from .sources import function_sources
 from .sources.origins import Origin, origin_of
 from .sources.symbols import Symbol, is_library, open_library
+from .system.forking import late_import
 
 
 def function(
@@ -78,7 +77,7 @@ def function(
     if isinstance(source, Library) or is_library(source):
         find, origin = _in_library(source, prototype, name)
     else:
-        find, origin = _on_its_own(source, function_sources.Wanted(prototype, names), name)
+        find, origin = _on_its_own(source, prototype, names, name)
     symbol = find(prototype.name)
     symbol = replace(symbol, keepalive=(symbol.keepalive, keepalive))
     made = make_function(prototype, lambda one: symbol if one == prototype.name else find(one), callables or {}, origin)
@@ -103,6 +102,9 @@ def _in_library(source: Any, prototype: Prototype, name: str) -> tuple[Callable[
     else:
         opened = open_library(source)
         origin = origin_of(source, opened)
+    with late_import():
+        from .language import c_signatures
+        from .sources import function_sources
     if known := function_sources.told_by_library(source, name or prototype.name):
         c_signatures.check(prototype, known, "ctypes function")
 
@@ -112,16 +114,20 @@ def _in_library(source: Any, prototype: Prototype, name: str) -> tuple[Callable[
     return find, origin
 
 
-def _on_its_own(source: object, wanted: function_sources.Wanted, name: str) -> tuple[Callable[[str], Symbol], Origin]:
+def _on_its_own(
+    source: object, prototype: Prototype, names: TypeNames, name: str
+) -> tuple[Callable[[str], Symbol], Origin]:
     """How a function is found that came alone, and why it cannot travel."""
-    prototype = wanted.prototype
+    with late_import():
+        from .language import c_signatures
+        from .sources import function_sources
     if prototype.is_variable:
         raise PrototypeError(
             f"what is given is the function itself, not a variable with its address: write {prototype.name}(…)",
             prototype.source,
             prototype.position,
         )
-    native = function_sources.find(source, wanted, name)
+    native = function_sources.find(source, function_sources.Wanted(prototype, names), name)
     if native.signature is not None:
         c_signatures.check(prototype, native.signature, native.kind)
 

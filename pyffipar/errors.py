@@ -131,6 +131,18 @@ class ChunkError(PyffiparError, RuntimeError):
         return type(self), (str(self.args[0]), self.function, self.failures)
 
 
+def alike(name: str, known: Iterable[str], most: int = 1) -> list[str]:
+    """Those of the known names that somebody may have meant."""
+    import difflib
+
+    return difflib.get_close_matches(name, list(known), n=most)
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """The end of a message about an unknown name; empty if none of the known ones is like it."""
+    return "".join(f"; did you mean {near}?" for near in alike(name, known))
+
+
 def note_others(first: BaseException, others: Iterable[BaseException], words: str) -> None:
     """Keep the errors that were raised beside the first one, which alone can be raised."""
     for other in others:

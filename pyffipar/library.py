@@ -6,20 +6,22 @@ import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .errors import PrototypeError
 from .function import Function, make_function
-from .language.drafts import Draft
 from .language.names import TypeNames
 from .language.prototype import Prototype, read_prototypes
 from .plans.companions import initialise
 from .sources import pickling
-from .sources.authoring import Names, declared_by_header, declared_by_source
-from .sources.compiling import Paths, build, make_recipe
 from .sources.origins import Origin, SourceOrigin, origin_of
+from .sources.recipes import Paths, make_recipe
 from .sources.symbols import LibrarySource, OpenLibrary, open_library
-from .stubs import write_stub
+from .system.forking import late_import
+
+if TYPE_CHECKING:
+    from .language.drafts import Draft
+    from .sources.authoring import Names
 
 
 class Library:
@@ -124,6 +126,8 @@ class Library:
         >>> "def __call__(self, x: ArrayLike, y: ArrayLike, *, out: NDArray[np.float64] | None = ...)" in text
         True
         """
+        with late_import():
+            from .stubs import write_stub
         contracts = [function._contract for function in self]  # noqa: SLF001 - ours
         text = write_stub(self._origin.name, name, contracts, partial(hasattr, Library))
         if path is not None:
@@ -264,6 +268,8 @@ def load(  # noqa: PLR0913 - each says one thing about a library
     opened = open_library(source, allow_writable=allow_writable)
     library = Library(opened, declarations, callables, origin_of(source, opened))
     if header is not None:
+        with late_import():
+            from .sources.authoring import declared_by_header
         _declare(library, declared_by_header(header, contracts, include, defines), callables)
     return library
 
@@ -338,6 +344,9 @@ def compile(
     >>> print(k.total(np.arange(5.0)))
     10.0
     """
+    with late_import():
+        from .sources.authoring import declared_by_source
+        from .sources.compiling import build
     recipe = make_recipe(source, flags=flags, include=include, libraries=libraries, language=language)
     library = Library(open_library(build(recipe)), declarations, callables, SourceOrigin(recipe))
     if not declarations.strip():

@@ -18,7 +18,8 @@ import pyffipar as pf
 from pyffipar.errors import CompileError
 from pyffipar.sources import compile_cache, compiling
 from pyffipar.sources.compile_cache import CACHE_VARIABLE
-from pyffipar.sources.compiling import Recipe, build, preprocess
+from pyffipar.sources.compiling import build, preprocess
+from pyffipar.sources.recipes import Recipe
 
 SOURCE = "\n  int answer(void) { return 42; }\nint other(void) { return 1; }\n"
 AS_ROOT = hasattr(os, "geteuid") and os.geteuid() == 0

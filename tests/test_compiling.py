@@ -18,8 +18,9 @@ import pyffipar as pf
 from pyffipar.errors import CompileError
 from pyffipar.sources import compilers, compiling
 from pyffipar.sources.compile_cache import CACHE_VARIABLE
-from pyffipar.sources.compiling import Paths, Recipe, build, make_recipe, preprocess
+from pyffipar.sources.compiling import build, preprocess
 from pyffipar.sources.origins import SourceOrigin
+from pyffipar.sources.recipes import Paths, Recipe, make_recipe
 
 SOURCE = "int answer(void) { return 42; }\n"
 
@@ -321,7 +322,8 @@ def test_threads_compiling_the_same_at_once_all_get_it(cache: Path) -> None:
 
 
 def test_processes_compiling_the_same_at_once_all_get_it(cache: Path) -> None:
-    program = "import sys, ctypes; from pyffipar.sources.compiling import Recipe, build\n"
+    program = "import sys, ctypes; from pyffipar.sources.compiling import build\n"
+    program += "from pyffipar.sources.recipes import Recipe\n"
     program += "sys.stdin.read(); print(ctypes.CDLL(str(build(Recipe(sys.argv[1])))).answer())"
     command = [sys.executable, "-c", program, SOURCE]
     running = [

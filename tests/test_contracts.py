@@ -17,7 +17,7 @@ from pyffipar.language.headers import read_header
 from pyffipar.language.prototype import read_prototypes
 from pyffipar.plans.roles import analyse
 from pyffipar.sources.authoring import _contracts, declared_by_header, declared_by_source
-from pyffipar.sources.compiling import Recipe
+from pyffipar.sources.recipes import Recipe
 
 PACKAGE = Path(str(pf.__file__)).parent
 REFUSALS = Path(__file__).parents[1] / "docs" / "refusals.md"

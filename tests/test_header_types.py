@@ -14,7 +14,8 @@ from pyffipar.language.header_types import ENUM, Definitions, HeaderTypes
 from pyffipar.language.headers import Header, read_header
 from pyffipar.language.names import TypeNames
 from pyffipar.language.prototype import read_prototypes
-from pyffipar.sources.compiling import Recipe, preprocess
+from pyffipar.sources.compiling import preprocess
+from pyffipar.sources.recipes import Recipe
 
 TEXT = """
 typedef unsigned long int size_t;

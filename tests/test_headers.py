@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pyffipar.language.headers import Declared, Header, Place, read_header
-from pyffipar.sources.compiling import Recipe, preprocess
+from pyffipar.sources.compiling import preprocess
+from pyffipar.sources.recipes import Recipe
 
 STANDARD = (
     *("assert", "complex", "ctype", "errno", "fenv", "float", "inttypes", "limits", "locale", "math", "setjmp"),

@@ -14,7 +14,8 @@ import pytest
 
 from pyffipar import _native
 from pyffipar.errors import NativeLibraryError
-from pyffipar.sources.compiling import Recipe, build
+from pyffipar.sources.compiling import build
+from pyffipar.sources.recipes import Recipe
 
 
 @pytest.fixture

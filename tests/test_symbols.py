@@ -16,7 +16,8 @@ import pytest
 
 from pyffipar.errors import LibraryError
 from pyffipar.sources import libraries
-from pyffipar.sources.compiling import Recipe, build
+from pyffipar.sources.compiling import build
+from pyffipar.sources.recipes import Recipe
 from pyffipar.sources.symbols import OpenLibrary, Symbol, address_of, is_code, open_library, pin
 
 SOURCE = """

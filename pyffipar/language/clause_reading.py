@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import NoReturn
 
+from ..errors import did_you_mean
 from ..partition import Limits
 from .clauses import (
     BOUNDARIES,
@@ -61,8 +61,7 @@ def read_clauses(statement: Statement, tokens: tuple[Token, ...], constants: Map
 def _unknown(word: Token) -> str:
     if word.kind != "name":
         return f"unexpected {word.text} behind the parameters: clauses or ; follow here"
-    near = difflib.get_close_matches(word.text, _READERS, n=1)
-    hint = f"; did you mean {near[0]}?" if near else f"; there are {', '.join(_READERS)}"
+    hint = did_you_mean(word.text, _READERS) or f"; there are {', '.join(_READERS)}"
     return f"unknown clause {word.text}{hint}"
 
 

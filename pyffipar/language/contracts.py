@@ -7,13 +7,12 @@ a plain declaration text with the definitions it needs.
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
-from ..errors import PrototypeError
+from ..errors import PrototypeError, did_you_mean
 from .agreement import (
     HeaderFunction,
     between_commas,
@@ -144,8 +143,8 @@ class Completer:
         if declared is None:
             if contract.name in self._header.calls or contract.name in self._header.macros:
                 contract.fail(f"this is a macro in {self._name}; only functions are in a library")
-            near = difflib.get_close_matches(contract.name, self._header.functions, n=1)
-            contract.fail(f"{self._name} declares no such function{f'; did you mean {near[0]}?' if near else ''}")
+            hint = did_you_mean(contract.name, self._header.functions)
+            contract.fail(f"{self._name} declares no such function{hint}")
         try:
             theirs = read_function(declared)
         except PrototypeError:

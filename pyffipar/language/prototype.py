@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from ..errors import did_you_mean
 from .clause_reading import read_clauses
 from .clauses import LOCATORS, RETURNED, Clauses
 from .csyntax import (
@@ -236,7 +236,7 @@ _WANTED = {
 def _check_known(statement: Statement, prototype: Prototype, name: str, position: int, kind: str) -> None:
     parameter = prototype.by_name.get(name)
     if parameter is None:
-        statement.fail(f"{prototype.name} has no parameter {name}{_near(name, prototype.by_name)}", position)
+        statement.fail(f"{prototype.name} has no parameter {name}{did_you_mean(name, prototype.by_name)}", position)
     if parameter.kind != kind:
         hint = f"; one that may be left out is default({name} = NULL)" if _may_be_null(prototype, parameter) else ""
         statement.fail(f"{name} is not {_WANTED[kind]}{hint}", position)
@@ -276,8 +276,3 @@ def _check_integer(statement: Statement, prototype: Prototype, name: str, positi
     kind = prototype.by_name[name].scalar
     if kind is None or not kind.is_integer:
         statement.fail(f"{name} is a size, so it must be an integer, not {prototype.by_name[name].spelled}", position)
-
-
-def _near(name: str, names: Iterable[str]) -> str:
-    near = difflib.get_close_matches(name, list(names), n=1)
-    return f"; did you mean {near[0]}?" if near else ""

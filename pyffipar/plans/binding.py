@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import operator
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from typing import Any, NoReturn
 
 import numpy as np
 
+from ..errors import did_you_mean
 from ..language.parameters import Parameter
 from ..language.scalars import Scalar
 from ..system.overlaps import identical, overlap
@@ -163,8 +163,7 @@ class _Binder:
         for name, value in keywords.items():
             allowed = {parameter.name for parameter in wanted} | sizes
             if name not in allowed:
-                near = difflib.get_close_matches(name, allowed | {"out"}, n=1)
-                self._refuse(f"has no argument {name}{f'; did you mean {near[0]}?' if near else ''}")
+                self._refuse(f"has no argument {name}{did_you_mean(name, allowed | {'out'})}")
             if name in passed:
                 self._refuse(f"got {name} twice")
             passed[name] = value

@@ -15,7 +15,8 @@ from ..language.drafts import Document, Draft, Piece
 from ..language.headers import Header, Pragma, read_header
 from ..language.tokens import Statement, statements
 from .compilers import LANGUAGES
-from .compiling import Paths, Recipe, make_recipe, preprocess
+from .compiling import preprocess
+from .recipes import Paths, Recipe, make_recipe
 
 Names: TypeAlias = "str | os.PathLike[str] | Sequence[str | os.PathLike[str]]"
 

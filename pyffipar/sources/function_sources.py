@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import ctypes
-import difflib
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
 
-from ..errors import LibraryError
+from ..errors import LibraryError, alike
 from ..language.c_signatures import (
     CSignature,
     declared,
@@ -137,7 +136,7 @@ def _of_module(source: Any, name: str) -> object:
             "functions declared in a .pxd file or with the word api"
         )
     if name not in exported:
-        near = difflib.get_close_matches(name, exported, n=4)
+        near = alike(name, exported, 4)
         has = f"; it has {', '.join(near)}" if near else ""
         raise LibraryError(f"module {source.__name__} exports no C function {name!r}{has}")
     return exported[name]

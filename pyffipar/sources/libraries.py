@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import platform
 import re
@@ -230,6 +229,8 @@ def _fingerprint(path: str, _stamp: Stamp | None) -> str:
                     return f"build-id:{build_id.hex()}"
         except (struct.error, IndexError, ValueError):
             pass  # no ELF file of a form we know: its content says as much
+        import hashlib
+
         file.seek(0)
         digest = hashlib.sha256()
         while block := file.read(1 << 20):

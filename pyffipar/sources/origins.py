@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import CompileError, LibraryChangedWarning, LibraryError, UnpickleError
+from ..system.forking import late_import
 from . import libraries
-from .compiling import Recipe, build, make_recipe
+from .recipes import Recipe, make_recipe
 from .symbols import PROGRAM, OpenLibrary, loaded, open_library
 
 _MOST_CHARACTERS = 4096  # of a name or path: PATH_MAX on Linux
@@ -190,6 +191,8 @@ class SourceOrigin(Origin):
 
     def open(self) -> OpenLibrary:
         """Compile it, or find it in the cache, and load it."""
+        with late_import():
+            from .compiling import build
         try:
             return open_library(build(self.recipe))
         except CompileError as error:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
-import difflib
 import os
 import platform
 import sys
@@ -12,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from ..errors import LibraryError
+from ..errors import LibraryError, alike
 from ..system import forking
 from ..system.trust import open_to_all
 from . import libraries
@@ -282,7 +281,7 @@ def _path_of_handle(handle: int) -> str:
 def _no_symbol(path: str, name: str) -> str:
     """The message for a function that is not there, with those that resemble it."""
     names = libraries.exported_names(path)
-    close = difflib.get_close_matches(name, names, n=4)
+    close = alike(name, names, 4)
     close += sorted(other for other in names if other.strip("_") == name and other not in close)
     message = f"{path} has no function {name!r}"
     if close:

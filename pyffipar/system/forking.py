@@ -1,14 +1,16 @@
-"""What a forked child must not inherit: locks held by threads that are not in it."""
+"""What a forked child must not inherit: locks held by threads that are not in it, and imports that they had begun."""
 
 from __future__ import annotations
 
 import os
 import threading
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 _locks: weakref.WeakSet[Lock] = weakref.WeakSet()
 _generation = 0
+_importing = threading.RLock()
 
 
 class Lock:
@@ -50,6 +52,22 @@ class Lock:
 def generation() -> int:
     """How many forks lie between this process and the one that imported pyffipar."""
     return _generation
+
+
+@contextmanager
+def late_import() -> Iterator[None]:
+    """Import inside a function: a fork waits until it is done.
+
+    A child would find a module that another thread had begun to import locked for ever.
+    """
+    with _importing:
+        yield
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(
+        before=_importing.acquire, after_in_parent=_importing.release, after_in_child=_importing.release
+    )
 
 
 def in_child(action: Callable[[], None]) -> Callable[[], None]:

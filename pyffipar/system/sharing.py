@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import mmap
 import os
-import tempfile
 import weakref
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -38,6 +37,8 @@ def make_segment(size: int) -> Segment:
     if hasattr(os, "memfd_create"):  # Linux
         descriptor = os.memfd_create("pyffipar", os.MFD_CLOEXEC)
     else:
+        import tempfile
+
         with tempfile.TemporaryFile() as file:  # has lost its name already
             descriptor = os.dup(file.fileno())
     size = max(1, size)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 from ..errors import MissingExtraError
 from ..system.cpus import usable_cpus
 from . import tracing
-from .diagnosing import diagnose
 from .tracing import Record, Row
 
 if TYPE_CHECKING:
@@ -177,6 +175,8 @@ class Trace:
         ['M', 'X']
         """
         events = [*self._names(), *self._events()]
+        import json
+
         Path(path).write_text(json.dumps({"traceEvents": events, "displayTimeUnit": "ns"}), encoding="utf-8")
 
     def _names(self) -> Iterator[dict[str, Any]]:
@@ -262,6 +262,8 @@ class Trace:
 
     def __str__(self) -> str:
         """One paragraph on why the calls were not faster."""
+        from .diagnosing import diagnose
+
         return diagnose(self._ended(), self._begin, self._end or tracing.now(), usable_cpus())
 
     def __repr__(self) -> str:

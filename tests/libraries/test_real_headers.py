@@ -15,7 +15,8 @@ import pytest
 import pyffipar as pf
 from pyffipar.language.header_types import HeaderTypes
 from pyffipar.language.headers import read_header
-from pyffipar.sources.compiling import Recipe, preprocess
+from pyffipar.sources.compiling import preprocess
+from pyffipar.sources.recipes import Recipe
 
 HERE = Path(__file__).parent
 
