@@ -10,8 +10,8 @@ from .errors import PrototypeError
 from .function import Function, make_function
 from .language.names import TypeNames
 from .language.prototype import Prototype, read_prototypes
-from .library import Library
-from .plans.companions import initialise
+from .library import Library, pointed_out
+from .plans.companions import check_callables, initialise
 from .sources.origins import Origin, origin_of
 from .sources.symbols import Symbol, is_library, open_library
 from .system.forking import late_import
@@ -72,6 +72,7 @@ def function(
     >>> pf.function(twice, "double twice(double x);")([1.0, 2.0])
     array([2., 4.])
     """
+    check_callables(callables)
     names = TypeNames()
     prototype = _one(read_prototypes(declaration, names), declaration)
     if isinstance(source, Library) or is_library(source):
@@ -80,9 +81,11 @@ def function(
         find, origin = _on_its_own(source, prototype, names, name)
     symbol = find(prototype.name)
     symbol = replace(symbol, keepalive=(symbol.keepalive, keepalive))
-    made = make_function(prototype, lambda one: symbol if one == prototype.name else find(one), callables or {}, origin)
-    if init := prototype.clauses.init:
-        initialise(find(init))
+    with pointed_out(declaration):
+        others = callables or {}
+        made = make_function(prototype, lambda one: symbol if one == prototype.name else find(one), others, origin)
+        if init := prototype.clauses.init:
+            initialise(find(init))
     return made
 
 

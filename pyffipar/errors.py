@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numbers
 import pickle
 import sys
 from collections.abc import Iterable
@@ -41,25 +42,41 @@ class PrototypeError(PyffiparError, ValueError):
         self.position = min(max(position, 0), len(text))
         self.line = text.count("\n", 0, self.position) + 1 if text else 0
         self.column = self.position - (text.rfind("\n", 0, self.position) + 1) + 1 if text else 0
-        super().__init__(message + _excerpt(text, self.line, self.column))
+        super().__init__(message + excerpt(text, self.position))
 
     def __reduce__(self) -> tuple[type[PrototypeError], tuple[str, str, int]]:
         return type(self), (self.message, self.text, self.position)
 
 
-def _excerpt(text: str, line: int, column: int) -> str:
-    """The line of `text` an error is about, with a caret under the column; long lines are shown in part."""
+def excerpt(text: str, position: int) -> str:
+    """The line of `text` an error is about, with a caret under the place; long lines are shown in part."""
     if not text:
         return ""
     width = 100  # a terminal's line, less the indent
-    source = text.split("\n")[line - 1].rstrip()
-    first = max(0, column - 1 - width // 2) if len(source) > width else 0
+    line, begin = text.count("\n", 0, position) + 1, text.rfind("\n", 0, position) + 1
+    source, column = text.split("\n")[line - 1].rstrip(), position - begin
+    first = max(0, column - width // 2) if len(source) > width else 0
     shown = "".join(char if char.isprintable() else " " for char in source[first : first + width])
-    return f"\n  line {line}: {shown}\n  {' ' * (len(f'line {line}: ') + column - 1 - first)}^"
+    return f"\n  line {line}: {shown}\n  {' ' * (len(f'line {line}: ') + column - first)}^"
 
 
 class LibraryError(PyffiparError, OSError):
-    """A library or a symbol in it could not be found or opened."""
+    """A library or a symbol in it could not be found or opened.
+
+    Attributes
+    ----------
+    symbol : str
+        The function that is not in the library; empty if that is not the trouble.
+    """
+
+    symbol = ""
+
+    @classmethod
+    def without(cls, symbol: str, message: str) -> LibraryError:
+        """The error for a library that has not this function."""
+        error = cls(message)
+        error.symbol = symbol
+        return error
 
 
 class CompileError(PyffiparError):
@@ -131,16 +148,58 @@ class ChunkError(PyffiparError, RuntimeError):
         return type(self), (str(self.args[0]), self.function, self.failures)
 
 
-def alike(name: str, known: Iterable[str], most: int = 1) -> list[str]:
-    """Those of the known names that somebody may have meant."""
+def shown(value: object) -> str:
+    """A value and its type, for a message."""
+    text = repr(value)
+    return f"{text if len(text) <= 40 else text[:37] + '...'} ({type(value).__name__})"
+
+
+def check_text(what: str, value: object, wanted: str) -> None:
+    """Refuse what is no text, where one is wanted.
+
+    Raises
+    ------
+    TypeError
+    """
+    if not isinstance(value, str):
+        raise TypeError(f"{what} is {shown(value)}; {wanted} is wanted, as a str")
+
+
+def checked_seconds(what: str, value: object, otherwise: str = "") -> float:
+    """A number of seconds; `otherwise` says what else there could be.
+
+    Raises
+    ------
+    TypeError
+        For anything else.
+    """
+    if isinstance(value, bool):
+        pass  # an int, for Python
+    elif isinstance(value, (int, float)):
+        return value
+    elif isinstance(value, numbers.Real):  # one of NumPy's
+        return float(value)
+    raise TypeError(f"{what} = {shown(value)}; seconds are wanted{otherwise}")
+
+
+def missing_extra(what: str, extra: str) -> MissingExtraError:
+    """The error where an optional package is not there: what wants it, and the line that brings it.
+
+    With quotes: zsh takes square brackets for a pattern.
+    """
+    return MissingExtraError(f"{what}: pip install 'pyffipar[{extra}]'")
+
+
+def alike(name: str, known: Iterable[str], most: int = 1, closeness: float = 0.6) -> list[str]:
+    """Those of the known names that somebody may have meant; `closeness` goes up to 1, for equal ones."""
     import difflib
 
-    return difflib.get_close_matches(name, list(known), n=most)
+    return difflib.get_close_matches(name, list(known), most, closeness)
 
 
-def did_you_mean(name: str, known: Iterable[str]) -> str:
+def did_you_mean(name: str, known: Iterable[str], closeness: float = 0.6) -> str:
     """The end of a message about an unknown name; empty if none of the known ones is like it."""
-    return "".join(f"; did you mean {near}?" for near in alike(name, known))
+    return "".join(f"; did you mean {near}?" for near in alike(name, known, 1, closeness))
 
 
 def note_others(first: BaseException, others: Iterable[BaseException], words: str) -> None:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .errors import PrototypeError
+from .errors import LibraryError, PrototypeError, check_text, excerpt
 from .function import Function, make_function
 from .language.names import TypeNames
 from .language.prototype import Prototype, read_prototypes
-from .plans.companions import initialise
+from .language.tokens import statements
+from .plans.companions import check_callables, initialise
 from .sources import pickling
 from .sources.origins import Origin, SourceOrigin, origin_of
 from .sources.recipes import Paths, make_recipe
@@ -205,6 +207,23 @@ def _mergers_first(prototypes: list[Prototype]) -> list[Prototype]:
     )
 
 
+@contextmanager
+def pointed_out(declarations: str) -> Iterator[None]:
+    """Show where in the declarations a function stands that the library has not."""
+    try:
+        yield
+    except LibraryError as error:
+        for statement in statements(declarations) if error.symbol else ():
+            names = [token.text for token in statement.tokens]
+            if error.symbol in names:
+                name = names[names.index("(") - 1]
+                whose = f"{name}: " if name != error.symbol else ""
+                place = statement.tokens[names.index(error.symbol)].position
+                message = f"{whose}{error}{excerpt(statement.source, place)}"
+                raise LibraryError.without(error.symbol, message) from None
+        raise
+
+
 def load(  # noqa: PLR0913 - each says one thing about a library
     source: LibrarySource,
     declarations: str = "",
@@ -265,8 +284,10 @@ def load(  # noqa: PLR0913 - each says one thing about a library
     """
     if header is None and (contracts or include or defines):
         raise TypeError("contracts, include and defines are about a header: name it in header=")
+    check_callables(callables)
     opened = open_library(source, allow_writable=allow_writable)
-    library = Library(opened, declarations, callables, origin_of(source, opened))
+    with pointed_out(declarations):
+        library = Library(opened, declarations, callables, origin_of(source, opened))
     if header is not None:
         with late_import():
             from .sources.authoring import declared_by_header
@@ -348,7 +369,10 @@ def compile(
         from .sources.authoring import declared_by_source
         from .sources.compiling import build
     recipe = make_recipe(source, flags=flags, include=include, libraries=libraries, language=language)
-    library = Library(open_library(build(recipe)), declarations, callables, SourceOrigin(recipe))
+    check_callables(callables)
+    check_text("declarations", declarations, "a text of C prototypes")
+    with pointed_out(declarations):
+        library = Library(open_library(build(recipe)), declarations, callables, SourceOrigin(recipe))
     if not declarations.strip():
         _declare(library, declared_by_source(recipe), callables)
     return library

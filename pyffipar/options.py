@@ -7,8 +7,9 @@ from collections.abc import Callable, Collection
 from contextvars import ContextVar, Token
 from dataclasses import dataclass, fields, replace
 from functools import cache
-from typing import Any, TypeAlias
+from typing import Any, NoReturn, TypeAlias
 
+from .errors import checked_seconds, shown
 from .system import nesting
 from .system.cpus import default_threads
 
@@ -79,7 +80,7 @@ def checked(base: Options, changes: dict[str, Any]) -> Options:
     Raises
     ------
     TypeError
-        For an unknown option.
+        For an unknown option, and for a value of the wrong type.
     ValueError
         For a value it cannot have.
     """
@@ -92,18 +93,31 @@ def checked(base: Options, changes: dict[str, Any]) -> Options:
             raise ValueError(
                 f"executor = {value!r}; there are {', '.join(EXECUTORS)}, and the executors of concurrent.futures"
             )
-        whole = isinstance(value, int) and not isinstance(value, bool)
-        if name == "threads" and value is not None and (not whole or value < 1):
-            raise ValueError(f"threads = {value!r}; at least 1 is wanted, or None for the default")
-        if name == "timeout" and value is not None and not value >= 0:
-            raise ValueError(f"timeout = {value!r}; seconds are wanted, or None for no limit")
+        if name == "threads" and value is not None:
+            _check_count("threads", value, "a whole number of at least 1 is wanted, or None for the default")
+        if name == "timeout" and value is not None:
+            changes = {**changes, "timeout": _checked_timeout(value)}
         if name == "progress" and not (isinstance(value, bool) or callable(value)):
             raise TypeError(f"progress = {value!r}; True, False or a callable is wanted")
-        if name == "window" and (not whole or value < 1):
-            raise ValueError(f"window = {value!r}; a number of bytes is wanted")
+        if name == "window":
+            _check_count("window", value, "a whole number of bytes is wanted")
         if name == "unpickle":
             _check_guard(value)
     return replace(base, **changes)
+
+
+def _check_count(name: str, value: object, wanted: str) -> None:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise TypeError(f"{name} = {shown(value)}; {wanted}")
+    if value < 1:
+        raise ValueError(f"{name} = {value}; {wanted}")
+
+
+def _checked_timeout(value: object) -> float:
+    seconds = checked_seconds("timeout", value, ", or None for no limit")
+    if not seconds >= 0:  # nor is it nan
+        raise ValueError(f"timeout = {seconds!r}; seconds are wanted, or None for no limit")
+    return seconds
 
 
 def _is_executor(value: Any) -> bool:
@@ -137,6 +151,12 @@ def unpickle_guard() -> tuple[Guard, str]:
     return tuple(said.split(os.pathsep)), f"{UNPICKLE_VARIABLE}={said}"
 
 
+def _check_named(what: str, given: tuple[object, ...]) -> None:
+    """Refuse options without their names."""
+    if given:
+        raise TypeError(f"{what}: {shown(given[0])} has no name; options are given by name: {what}(threads=4)")
+
+
 def current() -> Options:
     """The options in force here: the innermost `options` block's, else the process's.
 
@@ -154,7 +174,7 @@ def current() -> Options:
     return _current.get() or _default
 
 
-def set_options(**changes: Any) -> None:
+def set_options(*given: NoReturn, **changes: Any) -> None:
     """Change the defaults of the whole process.
 
     Parameters
@@ -168,6 +188,7 @@ def set_options(**changes: Any) -> None:
     >>> pf.set_options(threads=2)
     >>> pf.set_options(threads=None)
     """
+    _check_named("set_options", given)
     global _default  # noqa: PLW0603 - the one value the whole process shares
     _default = checked(_default, changes)
 
@@ -188,7 +209,8 @@ class options:  # noqa: N801 - a context manager, spelled like numpy.errstate
     'serial'
     """
 
-    def __init__(self, **changes: Any) -> None:
+    def __init__(self, *given: NoReturn, **changes: Any) -> None:
+        _check_named("options", given)
         checked(current(), changes)
         self._changes = changes
         self._tokens: list[Token[Options | None]] = []

@@ -7,6 +7,7 @@ from collections.abc import Callable, Generator
 from concurrent.futures import CancelledError, Future
 from typing import Any, NoReturn
 
+from .errors import checked_seconds
 from .system.starting import start_thread
 
 
@@ -28,6 +29,14 @@ class CallFuture(Future[Any]):
                 return False
             self._stop_call.set()
             return True
+
+    def result(self, timeout: float | None = None) -> Any:
+        """What the call gave; waits for it, `timeout` seconds at most."""
+        return super().result(_checked("result", timeout))
+
+    def exception(self, timeout: float | None = None) -> BaseException | None:
+        """What the call raised, None if it did not; waits for it, `timeout` seconds at most."""
+        return super().exception(_checked("exception", timeout))
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("a future stands for a call in this process, so it cannot be pickled: pickle its result()")
@@ -55,6 +64,10 @@ class CallFuture(Future[Any]):
     def _end_cancelled(self) -> None:
         super().cancel()
         self.set_running_or_notify_cancel()
+
+
+def _checked(method: str, timeout: object) -> float | None:
+    return None if timeout is None else checked_seconds(f"{method}: timeout", timeout, ", or None for no limit")
 
 
 def submit(call: Callable[[threading.Event], Any], name: str) -> CallFuture:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from . import _native
-from .errors import MissingExtraError
+from .errors import missing_extra
 from .system.cpus import default_threads
 
 _limits: list[int] = []  # the limit in force, if there is one
@@ -34,7 +34,7 @@ def register_threadpoolctl() -> None:
     try:
         import threadpoolctl
     except ImportError as error:
-        raise MissingExtraError("threadpoolctl is not installed: pip install pyffipar[threadpoolctl]") from error
+        raise missing_extra("threadpoolctl is not installed", "threadpoolctl") from error
     _native.library()  # threadpoolctl looks through the libraries that are loaded
     if not any(known.__name__ == "PyffiparController" for known in threadpoolctl._ALL_CONTROLLERS):  # noqa: SLF001
         threadpoolctl.register(_controller(threadpoolctl.LibController))

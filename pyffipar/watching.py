@@ -9,7 +9,7 @@ from collections.abc import Callable
 from concurrent.futures import CancelledError
 from typing import Any, Protocol
 
-from .errors import MissingExtraError
+from .errors import missing_extra
 from .plans.handles import keep_for_ever
 from .plans.plan import Plan
 from .system.forking import in_child
@@ -265,6 +265,6 @@ def _bar(plan: Plan) -> _Bar:
     try:
         from tqdm.auto import tqdm
     except ImportError as error:
-        raise MissingExtraError("progress=True draws with tqdm: pip install pyffipar[progress]") from error
+        raise missing_extra("progress=True draws with tqdm", "progress") from error
     split = plan.contract.split
     return _Bar(tqdm(total=plan.calls, desc=plan.contract.prototype.name, unit="chunk" if split else "item"))

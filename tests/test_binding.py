@@ -109,7 +109,7 @@ REFUSED = [
     (DOT, (x5,), {}, TypeError, "dot argument const double y[n] is missing"),
     (DOT, (x5, x5, x5), {}, TypeError, "dot takes 2 positional arguments (x, y), 3 were given"),
     (DOT, (x5,), {"x": x5}, TypeError, "dot got x twice"),
-    (DOT, (x5, x5), {"z": 1}, TypeError, "dot has no argument z"),
+    (DOT, (x5, x5), {"z": 1}, TypeError, "dot has no argument z; it takes x, y"),
     (HIST, (x5, 3, 0.0), {"bin": 1}, TypeError, "hist has no argument bin; did you mean bins?"),
     (HIST, (x5,), {"lo": 0.0}, TypeError, "hist argument size_t bins is missing: no array that was passed tells it"),
     (

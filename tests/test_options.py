@@ -90,6 +90,7 @@ def test_the_process_default_reaches_other_threads() -> None:
 
 
 OTHERS = "and the executors of concurrent.futures"
+COUNT = "a whole number of at least 1 is wanted, or None for the default"
 WRONG = [
     (
         {"thread": 2},
@@ -103,9 +104,27 @@ WRONG = [
         ValueError,
         f"executor = {ThreadPoolExecutor!r}; there are {', '.join(EXECUTORS)}, {OTHERS}",
     ),
-    ({"threads": 0}, ValueError, "threads = 0; at least 1 is wanted, or None for the default"),
-    ({"threads": -1}, ValueError, "threads = -1; at least 1 is wanted, or None for the default"),
-    ({"threads": 2.0}, ValueError, "threads = 2.0; at least 1 is wanted, or None for the default"),
+    ({"threads": 0}, ValueError, f"threads = 0; {COUNT}"),
+    ({"threads": -1}, ValueError, f"threads = -1; {COUNT}"),
+    (
+        {"threads": 2.0},
+        TypeError,
+        f"threads = 2.0 (float); {COUNT}",
+    ),
+    (
+        {"threads": "4"},
+        TypeError,
+        f"threads = '4' (str); {COUNT}",
+    ),
+    (
+        {"threads": True},
+        TypeError,
+        f"threads = True (bool); {COUNT}",
+    ),
+    ({"window": "1GB"}, TypeError, "window = '1GB' (str); a whole number of bytes is wanted"),
+    ({"window": 0}, ValueError, "window = 0; a whole number of bytes is wanted"),
+    ({"timeout": "1"}, TypeError, "timeout = '1' (str); seconds are wanted, or None for no limit"),
+    ({"timeout": True}, TypeError, "timeout = True (bool); seconds are wanted, or None for no limit"),
     ({"timeout": -0.5}, ValueError, "timeout = -0.5; seconds are wanted, or None for no limit"),
     ({"timeout": float("nan")}, ValueError, "timeout = nan; seconds are wanted, or None for no limit"),
     ({"progress": "yes"}, TypeError, "progress = 'yes'; True, False or a callable is wanted"),
@@ -121,3 +140,11 @@ def test_wrong_options_are_refused_where_they_are_written(
             way(**changes)
         assert str(caught.value) == message
     assert current() == Options()
+
+
+@pytest.mark.parametrize("function", [options, set_options])
+def test_options_without_a_name_are_refused(function: Any) -> None:
+    with pytest.raises(TypeError) as caught:
+        function(4)
+    name = function.__name__
+    assert str(caught.value) == f"{name}: 4 (int) has no name; options are given by name: {name}(threads=4)"

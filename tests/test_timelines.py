@@ -222,3 +222,20 @@ def test_without_matplotlib_the_error_names_the_extra(monkeypatch: pytest.Monkey
         pass
     with pytest.raises(pf.MissingExtraError, match=r"pip install 'pyffipar\[plot\]'"):
         t.plot()
+
+
+def test_a_trace_is_not_saved_as_a_picture(tmp_path: Path) -> None:
+    with pf.trace() as t:
+        pass
+    with pytest.raises(ValueError, match=r"x\.png' would hold JSON.*let it end in \.json.*savefig"):
+        t.save(tmp_path / "x.png")
+    assert not list(tmp_path.iterdir())
+    t.save(tmp_path / "without_suffix")
+
+
+def test_what_are_no_axes_is_refused() -> None:
+    pytest.importorskip("matplotlib")
+    with pf.trace() as t:
+        pass
+    with pytest.raises(TypeError, match=r"plot: axes is 3 \(int\); matplotlib's Axes are wanted"):
+        t.plot(3)  # type: ignore[arg-type]  # that is the point

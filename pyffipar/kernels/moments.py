@@ -177,7 +177,7 @@ def std(
     >>> print(pf.std([1.0, 1.0, 3.0, 3.0]))
     1.0
     """
-    result = var(a, axis, dtype, out, ddof, keepdims, where=where, correction=correction)
+    result = var(adopted(a, "std"), axis, dtype, out, ddof, keepdims, where=where, correction=correction)
     return np.sqrt(result, out=result) if isinstance(result, np.ndarray) else np.sqrt(result)
 
 

@@ -37,7 +37,7 @@ class Rule:
     has_rows : callable
         From the elements' dtype to whether there is a kernel over the leading dimension.
     title : str
-        NumPy's name for it, in errors.
+        What users call it, in errors.
     """
 
     family: str
@@ -77,8 +77,16 @@ def adopted(a: Any, name: str) -> Array:
     if x.dtype.kind == "f" and x.dtype.itemsize == 2 and not x.dtype.isnative:
         x = x.astype(np.float16)
     if not has_kernels(x.dtype) and x.dtype != np.float16:
-        raise TypeError(f"{name}: there is no kernel for dtype {x.dtype}")
+        raise TypeError(no_kernel(name, x.dtype))
     return x
+
+
+def no_kernel(name: str, dtype: np.dtype[Any]) -> str:
+    """The message for elements that no kernel takes."""
+    return (
+        f"{name}: there is no kernel for dtype {dtype}; there are kernels for bool, integers of 8 to 64 bits, floats "
+        "of 16 to 64, and complex numbers of 64 and 128"
+    )
 
 
 def cast(x: Array, dtype: np.dtype[Any]) -> Array:
@@ -225,7 +233,7 @@ def reduce(
     final = native(x.dtype if dtype is None else np.dtype(dtype))
     working = _working(final)
     if not has_kernels(working):
-        raise TypeError(f"{rule.title}: there is no kernel for dtype {working}")
+        raise TypeError(no_kernel(rule.title, working))
     if rule.empty is None and initial is None:
         _check_identity(rule, x, axes, mask)
     if math.prod(x.shape) == 0:
@@ -278,10 +286,10 @@ def written(result: Array, out: Any, title: str) -> Any:
 def _check_identity(rule: Rule, x: Array, axes: tuple[int, ...], mask: Array | None) -> None:
     if mask is not None:
         raise ValueError(
-            f"reduction operation '{rule.title}' does not have an identity, so to use a where mask one has to "
+            f"reduction operation '{rule.ufunc.__name__}' does not have an identity, so to use a where mask one has to "
             "specify 'initial'"
         )
     if math.prod(x.shape[axis] for axis in axes) == 0 and math.prod(x.shape) == 0:
         kept = math.prod(extent for axis, extent in enumerate(x.shape) if axis not in axes)
         if kept or not axes:
-            raise ValueError(f"zero-size array to reduction operation {rule.title} which has no identity")
+            raise ValueError(f"zero-size array to reduction operation {rule.ufunc.__name__} which has no identity")

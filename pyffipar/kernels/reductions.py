@@ -23,12 +23,12 @@ def _real(dtype: np.dtype[Any]) -> bool:
     return dtype.kind != "c"
 
 
-SUM = Rule("sum", np.add, 0, accumulated, _real, "add")
-PROD = Rule("prod", np.multiply, 1, accumulated, lambda dtype: dtype.kind == "f", "multiply")
-MIN = Rule("min", np.minimum, None, _same, _real, "minimum")
-MAX = Rule("max", np.maximum, None, _same, _real, "maximum")
-ANY = Rule("any", np.logical_or, np.False_, lambda dtype: BOOL, lambda dtype: False, "logical_or")
-ALL = Rule("all", np.logical_and, np.True_, lambda dtype: BOOL, lambda dtype: False, "logical_and")
+SUM = Rule("sum", np.add, 0, accumulated, _real, "sum")
+PROD = Rule("prod", np.multiply, 1, accumulated, lambda dtype: dtype.kind == "f", "prod")
+MIN = Rule("min", np.minimum, None, _same, _real, "min")
+MAX = Rule("max", np.maximum, None, _same, _real, "max")
+ANY = Rule("any", np.logical_or, np.False_, lambda dtype: BOOL, lambda dtype: False, "any")
+ALL = Rule("all", np.logical_and, np.True_, lambda dtype: BOOL, lambda dtype: False, "all")
 COUNT = Rule("count_nonzero", np.add, 0, lambda dtype: INT64, lambda dtype: False, "count_nonzero")
 
 
@@ -228,7 +228,7 @@ def any(
     >>> print(pf.any([0.0, 2.0]))
     True
     """
-    return reduce(ANY, _truth(a), axis, None, out, keepdims=keepdims, initial=None, where=where)
+    return reduce(ANY, _truth(a, "any"), axis, None, out, keepdims=keepdims, initial=None, where=where)
 
 
 def all(
@@ -247,12 +247,12 @@ def all(
     >>> print(pf.all([[1, 0], [1, 1]]))
     False
     """
-    return reduce(ALL, _truth(a), axis, None, out, keepdims=keepdims, initial=None, where=where)
+    return reduce(ALL, _truth(a, "all"), axis, None, out, keepdims=keepdims, initial=None, where=where)
 
 
-def _truth(a: Any) -> Array:
+def _truth(a: Any, name: str) -> Array:
     """Elements for which there are kernels that ask for zero."""
-    x = adopted(a, "any, all")
+    x = adopted(a, name)
     return x != 0 if x.dtype.kind == "c" else x
 
 

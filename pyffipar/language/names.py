@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from .csyntax import TAGS, parse_definition, type_words
+from ..errors import did_you_mean
+from .csyntax import BASE_TYPES, TAGS, parse_definition, type_words
 from .scalars import BYTES_CODE, WELL_KNOWN, Scalar, scalar
 from .tokens import Statement, Token
 
@@ -86,6 +87,12 @@ class TypeNames:
         """Whether these words name a type of which nothing but the name was said."""
         name = " ".join(words)
         return name in self._types and self._types[name] is None and name not in self.pointers
+
+    def alike(self, words: list[str]) -> str:
+        """The end of a message about a type that is not known: a slip in one word, for others there are too many."""
+        if len(words) > 1 or words[0] in BASE_TYPES:
+            return ""
+        return did_you_mean(words[0], {*BASE_TYPES, *WELL_KNOWN, *self._types}, closeness=0.82)
 
     def needed(self, tokens: Iterable[Token]) -> tuple[Definition, ...]:
         """The definitions that the names in some tokens may refer to."""

@@ -136,7 +136,7 @@ class ParameterReader:
             return "a struct is not passed by value"
         if self._names.is_opaque(words):
             return f"{' '.join(words)} is opaque, so only pointers to it are passed"
-        return f"unknown type {' '.join(words)}"
+        return f"unknown type {' '.join(words)}{self._names.alike(words)}"
 
     def _pointer(
         self, name: str, node: Any, position: int, extents: tuple[Extent, ...] | None, alias: str = ""
@@ -210,7 +210,8 @@ class ParameterReader:
             return None
         found = self._names.find(words)
         if found is None or found.dtype.kind == "V":
-            what = "a struct" if found or words[0] in TAGS else f"the unknown type {' '.join(words)}"
+            unknown = f"the unknown type {' '.join(words)}{self._names.alike(words)}"
+            what = "a struct" if found or words[0] in TAGS else unknown
             self._statement.fail(f"{name.text} returns {what}", name.position)
         return found
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from ..errors import did_you_mean
+from ..errors import check_text, did_you_mean
 from .clause_reading import read_clauses
 from .clauses import LOCATORS, RETURNED, Clauses
 from .csyntax import (
@@ -90,6 +90,7 @@ def read_prototypes(text: str, names: TypeNames | None = None) -> list[Prototype
     >>> [str(parameter) for parameter in prototype.parameters]
     ['size_t n', 'const double x[n]', 'const double y[n]']
     """
+    check_text("the declaration", text, "the text of C prototypes")
     if "\0" in text:
         Statement(text, (Token("mark", "\0", text.index("\0")),), len(text)).fail("unexpected character '\\x00'")
     known = TypeNames() if names is None else names

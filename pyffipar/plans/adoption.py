@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ..errors import shown
 from ..language.parameters import Parameter
 from ..language.scalars import BYTES_CODE, Scalar, element_code
 from ..system.overlaps import overlaps_itself
@@ -95,7 +96,7 @@ def adopt_scalar(where: str, declared: Scalar, value: object) -> int | float | c
         try:
             number = operator.index(value)  # type: ignore[arg-type]
         except TypeError:
-            raise TypeError(f"{where} is {declared.name}, so it takes an integer, not {_shown(value)}") from None
+            raise TypeError(f"{where} is {declared.name}, so it takes an integer, not {shown(value)}") from None
         low, high = declared.limits
         if not low <= number <= high:
             raise OverflowError(f"{where} = {number} does not fit {declared.name} ({low} … {high})")
@@ -106,7 +107,7 @@ def adopt_scalar(where: str, declared: Scalar, value: object) -> int | float | c
         return float(value)
     if kind == "c" and isinstance(value, (*_PLAIN, np.number, np.bool_)):
         return complex(value)
-    raise TypeError(f"{where} is {declared.name}; {_shown(value)} does not cast to it")
+    raise TypeError(f"{where} is {declared.name}; {shown(value)} does not cast to it")
 
 
 def _element(parameter: Parameter) -> Scalar:
@@ -126,11 +127,6 @@ def _raw(where: str, array: Array, declared: Scalar) -> Array:
         return np.atleast_1d(array).view(np.uint8)
     except ValueError:
         raise TypeError(f"{where}: bytes of elements that do not lie side by side (strides {array.strides})") from None
-
-
-def _shown(value: object) -> str:
-    text = repr(value)
-    return f"{text if len(text) <= 40 else text[:37] + '...'} ({type(value).__name__})"
 
 
 def _viewable(value: object) -> bool:
@@ -156,11 +152,20 @@ def _view(where: str, value: object) -> Array:
     nulls = getattr(value, "null_count", 0)  # Arrow has an attribute, polars a method
     if nulls() if callable(nulls) else nulls:
         raise TypeError(f"{where} has nulls, which a C function cannot see: fill them first")
-    only_dlpack = hasattr(value, "__dlpack__") and not hasattr(value, "__array__")
-    array = np.from_dlpack(value) if only_dlpack else np.asarray(value)  # type: ignore[arg-type]  # asked for just now
+    array = _converted_by_numpy(where, value)
     if array.dtype.kind not in "biufcSV":
         raise TypeError(f"{where} has dtype {array.dtype} ({type(value).__name__}); numbers are wanted")
     return array
+
+
+def _converted_by_numpy(where: str, value: Any) -> Array:
+    try:
+        only_dlpack = hasattr(value, "__dlpack__") and not hasattr(value, "__array__")
+        return np.from_dlpack(value) if only_dlpack else np.asarray(value)
+    except ValueError as error:
+        parts = f"its parts have different lengths: {shown(value)}"
+        reason = parts if isinstance(value, (list, tuple)) else str(error)
+        raise ValueError(f"{where} is no array: {reason}") from error
 
 
 def _casts(given: np.dtype[Any], declared: np.dtype[Any], *, weak: bool) -> bool:

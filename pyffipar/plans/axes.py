@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from ..errors import shown
 from ..language.parameters import Parameter
 from .roles import Contract
 
@@ -35,10 +36,15 @@ class CoreAxes:
         axes = self.by_name.get(name)
         if axes is None:
             return array
-        try:
-            return np.moveaxis(array, axes, range(-len(axes), 0))
-        except (np.exceptions.AxisError, ValueError) as error:
-            raise ValueError(f"{where}: axes {axes} of shape {array.shape}: {error}") from None
+        for axis in axes:
+            if not -array.ndim <= axis < array.ndim:
+                raise ValueError(
+                    f"{where} has shape {array.shape}, so there is no axis {axis}: "
+                    f"{f'{-array.ndim} … {array.ndim - 1}' if array.ndim else 'none at all'}"
+                )
+        if len({axis % array.ndim for axis in axes}) < len(axes):
+            raise ValueError(f"{where}: axes {axes} of shape {array.shape} name a dimension twice")
+        return np.moveaxis(array, axes, range(-len(axes), 0))
 
     def core_back(self, name: str, array: Array) -> Array:
         """A result with its core dimensions where the caller wants them."""
@@ -51,10 +57,10 @@ class CoreAxes:
         """An ``out=`` array less the dimensions that `keepdims` keeps."""
         if not self.kept:
             return array
-        try:
-            return np.squeeze(array, self.kept)
-        except (np.exceptions.AxisError, ValueError) as error:
-            raise ValueError(f"{where} has shape {array.shape} with keepdims=True: {error}") from None
+        if any(not -array.ndim <= axis < array.ndim or array.shape[axis] != 1 for axis in self.kept):
+            places = " and ".join(str(axis) for axis in self.kept)
+            raise ValueError(f"{where} has shape {array.shape}; with keepdims=True dimension {places} wants extent 1")
+        return np.squeeze(array, self.kept)
 
 
 NO_AXES = CoreAxes()
@@ -80,10 +86,18 @@ def take_axes(contract: Contract, keywords: dict[str, Any]) -> CoreAxes:
         raise TypeError(f"{name}: give axis or axes, not both")
     by_name: dict[str, tuple[int, ...]] = {}
     if axis is not None:
-        by_name = _single(contract, operator.index(axis))
+        by_name = _single(contract, _whole(f"{name}: axis", axis))
     elif axes is not None:
         by_name = _several(contract, axes)
     return CoreAxes(by_name, _kept(contract, by_name) if keepdims else ())
+
+
+def _whole(what: str, value: object) -> int:
+    """The number of a dimension."""
+    try:
+        return operator.index(value)  # type: ignore[arg-type]  # that is the question
+    except TypeError:
+        raise TypeError(f"{what} = {shown(value)}; the number of a dimension is wanted") from None
 
 
 def _operands(contract: Contract) -> tuple[list[Parameter], list[Parameter]]:
@@ -112,6 +126,10 @@ def _several(contract: Contract, axes: Sequence[Any]) -> dict[str, tuple[int, ..
     """An entry for every operand; those of outputs may be left out when none of them has a core dimension."""
     passed, outputs = _operands(contract)
     operands = [*passed, *outputs]
+    if not isinstance(axes, (list, tuple)):
+        raise TypeError(
+            f"{contract.prototype.name}: axes = {shown(axes)}; a list with an entry for every array is wanted"
+        )
     if contract.returns_result and len(axes) == len(operands) + 1 and axes[len(passed)] == ():
         axes = [*axes[: len(passed)], *axes[len(passed) + 1 :]]  # the returned value's own entry
     if len(axes) == len(passed) and not any(parameter.extents for parameter in outputs):
@@ -121,7 +139,8 @@ def _several(contract: Contract, axes: Sequence[Any]) -> dict[str, tuple[int, ..
         raise ValueError(f"{contract.prototype.name}: axes has {len(axes)} entries; one each for {names} is wanted")
     found = {}
     for parameter, entry in zip(operands, axes, strict=True):
-        given = tuple(operator.index(one) for one in (entry if isinstance(entry, (tuple, list)) else (entry,)))
+        entries = entry if isinstance(entry, (tuple, list)) else (entry,)
+        given = tuple(_whole(f"{contract.prototype.name}: axes of {parameter.name}", one) for one in entries)
         if len(given) != len(parameter.extents):
             raise ValueError(
                 f"{contract.prototype.name}: axes of {parameter.name} are {given}; "

@@ -163,7 +163,8 @@ class _Binder:
         for name, value in keywords.items():
             allowed = {parameter.name for parameter in wanted} | sizes
             if name not in allowed:
-                self._refuse(f"has no argument {name}{did_you_mean(name, allowed | {'out'})}")
+                takes = f"; it takes {', '.join(parameter.name for parameter in wanted) or 'none'}"
+                self._refuse(f"has no argument {name}{did_you_mean(name, allowed | {'out'}) or takes}")
             if name in passed:
                 self._refuse(f"got {name} twice")
             passed[name] = value
@@ -213,7 +214,7 @@ class _Binder:
         """The address behind a handle; a Python callable becomes a C function."""
         plain_callable = callable(value) and not hasattr(value, "_as_parameter_") and not is_foreign(value)
         if parameter.callback is not None and plain_callable:
-            callback = Callback(parameter.callback, value)
+            callback = Callback(parameter.callback, value, self._where(parameter.name))
             self._callbacks.append(callback)
             return callback.address
         self._alive.append(value)

@@ -9,6 +9,7 @@ from typing import Any
 from ..errors import note_others
 from ..language.parameters import Signature
 from ..system.interrupts import call_open
+from .adoption import adopt_scalar
 
 
 class Callback:
@@ -20,10 +21,14 @@ class Callback:
         What the declaration says about the pointer.
     function : callable
         Gets numbers and addresses, and returns a number or nothing.
+    where : str
+        What it is for, for errors: the foreign function and its parameter.
     """
 
-    def __init__(self, signature: Signature, function: Callable[..., Any]) -> None:
+    def __init__(self, signature: Signature, function: Callable[..., Any], where: str) -> None:
         self._function = function
+        self._where = f"{where}: what {getattr(function, '__qualname__', type(function).__name__)} returned"
+        self._returns = signature.returns
         self._errors: list[BaseException] = []
         result = signature.returns.ctype if signature.returns else None
         arguments = [scalar.ctype if scalar else ctypes.c_void_p for scalar in signature.arguments]
@@ -41,10 +46,17 @@ class Callback:
             return self._nothing
         try:
             result = call_open(self._function, arguments)
-            return None if self._nothing is None else type(self._nothing)(result)
+            return None if self._returns is None else self._converted(result)
         except BaseException as error:  # noqa: BLE001 - raised again by reraise()
             self._errors.append(error)
             return self._nothing
+
+    def _converted(self, result: Any) -> Any:
+        """What it returned, as C is to get it."""
+        assert self._returns is not None
+        if self._returns.dtype.kind == "b":
+            return bool(result)
+        return adopt_scalar(self._where, self._returns, result)
 
     def forget(self) -> None:
         """Drop what an earlier call of the foreign function left behind."""

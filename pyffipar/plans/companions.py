@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import PyffiparError
+from ..errors import PyffiparError, shown
 from ..language.clauses import Clauses, ForeignCall
 from ..sources.symbols import Symbol
 from ..system import forking
@@ -20,6 +20,22 @@ Array = np.ndarray[Any, np.dtype[Any]]
 
 _initialised: set[tuple[str, str]] = set()
 _lock = forking.Lock()
+
+
+def check_callables(callables: object) -> None:
+    """Refuse what are no merging functions by name.
+
+    Raises
+    ------
+    TypeError
+    """
+    if callables is None:
+        return
+    if not isinstance(callables, Mapping):
+        raise TypeError(f"callables is {shown(callables)}; a dict of functions by name is wanted")
+    for name, function in callables.items():
+        if not isinstance(name, str) or not callable(function):
+            raise TypeError(f"callables[{name!r}] is {shown(function)}; a name and a function that merges are wanted")
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from ..errors import CompileError
+from ..errors import CompileError, checked_seconds
 from ..system.trust import distrust, replaceable
 from .dependencies import Dependencies, digest
 
@@ -161,6 +161,7 @@ def clear(older_than: float = 0.0) -> list[Entry]:
     >>> pf.compile_cache.clear(older_than=30 * 24 * 3600)
     []
     """
+    checked_seconds("compile_cache.clear: older_than", older_than)
     now = time.time()
     removed = [entry for entry in entries() if older_than <= 0 or now - entry.last_used > older_than]
     left = [place for place in _folders(folder(), _is_workshop) if now - place.lstat().st_mtime > _ABANDONED]

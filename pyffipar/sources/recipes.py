@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
+from ..errors import check_text
+
 LANGUAGES = ("c", "c++")
+_PATH = re.compile(r"[^\n;{}()#]+\.(?:c|cc|cpp|cxx|c\+\+|C|h|hh|hpp)")  # no text in C
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +49,13 @@ def make_recipe(
     Raises
     ------
     ValueError, TypeError
-        If `language` is unknown, or a single string is given in place of a sequence.
+        If `language` is unknown, a single string is given in place of a sequence, or a path in place of a source.
     """
+    check_text("compile: the source", source, "C or C++")
+    if _PATH.fullmatch(source.strip()):
+        raise ValueError(
+            f"compile takes the source itself, and {source!r} looks like a path: Path({source!r}).read_text()"
+        )
     for name, given in (("flags", flags), ("include", include), ("libraries", libraries)):
         if isinstance(given, (str, os.PathLike)):
             raise TypeError(f"{name} is the single value {given!r}; give a sequence, such as ({os.fspath(given)!r},)")

@@ -80,7 +80,7 @@ class OpenLibrary:
         try:
             pointer = self.handle[name]  # unlike getattr, shares nothing with other users of the handle
         except AttributeError:
-            raise LibraryError(_no_symbol(self.path, name)) from None
+            raise LibraryError.without(name, _no_symbol(self.path, name)) from None
         except ValueError:
             raise LibraryError(f"{name!r} is no name of a function") from None
         return Symbol(name, address_of(pointer), self.path, self.handle)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import MissingExtraError
+from ..errors import missing_extra, shown
 from ..system.cpus import usable_cpus
 from . import tracing
 from .tracing import Record, Row
@@ -161,7 +161,12 @@ class Trace:
         Parameters
         ----------
         path : str or path
-            Of a JSON file in the Trace Event Format; written anew.
+            Of a JSON file in the Trace Event Format, written anew; ends in ``.json`` if it has a suffix.
+
+        Raises
+        ------
+        ValueError
+            For another suffix.
 
         Examples
         --------
@@ -174,9 +179,14 @@ class Trace:
         >>> sorted({event["ph"] for event in json.loads(file.read_text())["traceEvents"]})
         ['M', 'X']
         """
-        events = [*self._names(), *self._events()]
         import json
 
+        if Path(path).suffix not in ("", ".json"):
+            raise ValueError(
+                f"save: {os.fspath(path)!r} would hold JSON, for Perfetto: let it end in .json; for a picture say "
+                "t.plot().figure.savefig(...)"
+            )
+        events = [*self._names(), *self._events()]
         Path(path).write_text(json.dumps({"traceEvents": events, "displayTimeUnit": "ns"}), encoding="utf-8")
 
     def _names(self) -> Iterator[dict[str, Any]]:
@@ -228,9 +238,12 @@ class Trace:
             If matplotlib is not installed.
         """
         try:
+            import matplotlib.axes
             import matplotlib.pyplot as plt
         except ImportError as error:
-            raise MissingExtraError("plot() draws with matplotlib: pip install 'pyffipar[plot]'") from error
+            raise missing_extra("plot() draws with matplotlib", "plot") from error
+        if axes is not None and not isinstance(axes, matplotlib.axes.Axes):
+            raise TypeError(f"plot: axes is {shown(axes)}; matplotlib's Axes are wanted, as plt.subplots() gives them")
         records = self._ended()
         places, names = _lanes(records)
         if axes is None:
