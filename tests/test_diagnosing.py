@@ -117,6 +117,16 @@ def test_what_the_trace_cannot_tell_about_memory_is_said() -> None:
     assert "In f a thread moved 16 GB/s, 2 at once; none was ever alone, so this trace cannot tell" in told(record)
 
 
+def test_a_rate_far_below_what_memory_streams_at_is_not_blamed_on_its_bandwidth() -> None:
+    """As where a function computes, and the system finds pages for its new results."""
+    alone = [span(0, i * MS, (i + 1) * MS) for i in range(4)]
+    beside = [span(w, (4 + 2 * i) * MS, (6 + 2 * i) * MS) for w in (0, 1) for i in range(3)]
+    text = told(call([*alone, *beside], run=(0, 10 * MS), end=10 * MS, covers=1_400_000))
+    assert "to memory bandwidth" not in text
+    assert "30% to each other (in f a thread moved 1.4 GB/s alone and 0.7 GB/s while 2 were inside: too little" in text
+    assert "new pages" in text
+
+
 def test_slow_functions_are_not_said_to_be_bound_by_memory() -> None:
     alone = [span(0, i * MS, (i + 1) * MS) for i in range(4)]
     beside = [span(w, (4 + 2 * i) * MS, (6 + 2 * i) * MS) for w in (0, 1) for i in range(3)]
@@ -127,7 +137,12 @@ def test_what_limits_the_threads_is_told() -> None:
     one = call([span(0, 0, MS)], run=(0, MS), end=MS, tasks=1)
     assert "It had nothing to share out: one chunk, one item." in told(one)
     serial = call([span(0, 0, MS)], run=(0, MS), end=MS, threads=1, executor="serial")
-    assert "It could use 1 of 2 CPUs (executor serial, option threads)." in told(serial)
+    assert "It could use 1 of 2 CPUs (executor serial)." in told(serial)
+    asked = call([span(0, 0, MS)], run=(0, MS), end=MS, threads=1)
+    assert "It could use 1 of 2 CPUs (executor native, option threads)." in told(asked)
+    assert "2 of the 2 calls could use 1 of 2 CPUs (executor native, serial, option threads)." in told(
+        asked, call([span(0, MS, 2 * MS)], run=(MS, 2 * MS), end=2 * MS, threads=1, executor="serial")
+    )
     assert "1 of the 2 calls had nothing to share out" in told(
         one, call([span(0, MS, 2 * MS)], run=(MS, 2 * MS), end=2 * MS)
     )

@@ -25,7 +25,11 @@ WIDTH = 100
 # Chunks that cover less say more about calls than about memory; and what moves less is not bound by it.
 _TELLING_BYTES = 64 << 10
 _TELLING_RATE = 1.0  # bytes per nanosecond of one thread
-_STREAMING_RATE = 4.0  # a core that moves so much may well wait for memory
+_STREAMING_RATE = 4.0  # a core that moves so much may well wait for memory; with less it hardly fills what memory has
+_BESIDE = (
+    ": too little to be short of memory bandwidth, but the first touch of new pages costs more in several threads at"
+    " once, which `out=` with an array in use spares, and two CPUs may be one core"
+)
 _ALONE, _TOGETHER = 1.1, 1.5  # spans under way at the same time, on average
 _SLOWER = 0.85  # rate beside others over rate alone, from which on sharing is told
 _FIRST, _LAST, _WORKER, _THREAD, _BEGIN, _END, _CPU = range(len(Row._fields))
@@ -183,9 +187,12 @@ def _limits(records: Sequence[Record], cpus: int) -> Iterator[str]:
     if single:
         yield f"{_of(single, records)} had nothing to share out: one chunk, one item."
     if few:
-        asked = sorted({record.threads for record in records if record.threads < min(cpus, record.tasks)})
-        names = ", ".join(sorted({record.executor or "none" for record in records}))
-        yield f"{_of(few, records)} could use {_list(asked)} of {cpus} CPUs (executor {names}, option threads)."
+        limited = [record for record in records if record.threads < min(cpus, record.tasks)]
+        asked = sorted({record.threads for record in limited})
+        names = sorted({record.executor or "none" for record in limited})
+        # One thread is what `serial` is; the option says nothing there.
+        why = f"executor {', '.join(names)}{'' if names == ['serial'] else ', option threads'}"
+        yield f"{_of(few, records)} could use {_list(asked)} of {cpus} CPUs ({why})."
 
 
 def _of(count: int, records: Sequence[Record]) -> str:
@@ -303,11 +310,9 @@ def _bandwidth(records: Sequence[Record], rows: Sequence[Array], level: Level) -
         if slow > _SLOWER * fast or fast < _TELLING_RATE:
             continue
         lost = float((spans[together, _END] - spans[together, _BEGIN]).sum()) * (1 - slow / fast)
-        words = (
-            f"memory bandwidth (in {name} a thread moved {fast:.3g} GB/s alone and {slow:.3g} GB/s while"
-            f" {beside[together].mean():.2g} were inside)"
-        )
-        found.append((lost, words))
+        rates = f"{fast:.3g} GB/s alone and {slow:.3g} GB/s while {beside[together].mean():.2g} were inside"
+        cause, hint = ("memory bandwidth", "") if fast >= _STREAMING_RATE else ("each other", _BESIDE)
+        found.append((lost, f"{cause} (in {name} a thread moved {rates}{hint})"))
     return found
 
 

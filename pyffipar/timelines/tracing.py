@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 import threading
 import time
 from collections.abc import Iterator
@@ -33,6 +34,10 @@ WIDTH = 7
 """Numbers in a row of `Record.rows`: those of `Row`."""
 
 _lock = forking.Lock()
+
+# Our kernels as symbols, and those of them that users call something else.
+_KERNEL = re.compile(r"pyffipar_(?:exact_|weighted_|fold_|round_)?(\w+?)(?:_rows|_where)?(?:_[cfiu]\d+)?")
+_USERS_WORDS = {"sumsq": "norm", "sqdev": "var", "moments": "var", "count_numbers": "nanmean"}
 
 
 class Row(NamedTuple):
@@ -142,7 +147,7 @@ class Record:
     Attributes
     ----------
     function, split : str
-        Names of the foreign function and of the size along which it is cut.
+        Names of the function, as users call it, and of the size along which it is cut.
     footprint : Footprint
     calls, tasks : int
         Foreign calls, and pieces in which they are handed out.
@@ -159,7 +164,7 @@ class Record:
     """
 
     def __init__(self, function: str, split: str, covers: Footprint, calls: int, tasks: int) -> None:
-        self.function, self.split, self.footprint = function, split, covers
+        self.function, self.split, self.footprint = _called(function), split, covers
         self.calls, self.tasks = calls, tasks
         self.executor, self.threads, self.dropped = "", 1, 0
         self.thread, self.thread_name = threading.get_native_id(), threading.current_thread().name
@@ -177,6 +182,12 @@ class Record:
     def close(self) -> None:
         """The call has ended, well or not."""
         self.end = now()
+
+
+def _called(function: str) -> str:
+    """What users call a function: ``pf.sum`` for ``pyffipar_sum_rows_f64``."""
+    kernel = _KERNEL.fullmatch(function)
+    return f"pf.{_USERS_WORDS.get(kernel[1], kernel[1])}" if kernel else function
 
 
 class Recorder:
