@@ -76,7 +76,7 @@ assert not hasattr(pf, "sums")
 from pyffipar import *
 assert mean is pf.mean
 """
-    subprocess.run([sys.executable, "-c", program], check=True)
+    subprocess.run([sys.executable, "-c", program], check=True, cwd=Path(pyffipar.__file__).parents[1])
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="nothing forks")

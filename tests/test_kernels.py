@@ -221,7 +221,7 @@ def test_the_norm_of_complex_numbers_in_any_layout(dtype: str) -> None:
     for layout in (x, x[::2, ::-1, ::3], x.T, np.asfortranarray(x), x[:, :0], x[1, 2, 3]):
         for axis in (None, 0, -1, (0, 2)) if layout.ndim else (None,):
             expected = np.sqrt((np.abs(layout) ** 2).sum(axis=axis))
-            np.testing.assert_allclose(pf.norm(layout, axis=axis), expected, rtol=1e-5, strict=False)
+            np.testing.assert_allclose(pf.norm(layout, axis=axis), expected, rtol=1e-5)
 
 
 def test_the_norm_of_complex_numbers_copies_none_of_them() -> None:

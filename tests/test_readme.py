@@ -12,6 +12,7 @@ from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 CHECKOUT = Path(__file__).parents[1]
@@ -26,6 +27,14 @@ def blocks(language: str) -> Iterator[tuple[int, str]]:
         yield text.count("\n", 0, match.start(1)) + 1, match[1]
 
 
+def shown(value: object) -> str:
+    """How an interpreter shows a value; NumPy's numbers as NumPy 2 has them, since 1 leaves their types out."""
+    text = repr(value)
+    if isinstance(value, np.bool_):
+        return f"np.{bool(value)}_"
+    return f"np.{type(value).__name__}({text})" if isinstance(value, np.generic) and text[:3] != "np." else text
+
+
 def run(code: str, names: dict[str, Any]) -> tuple[list[str], list[str]]:
     """Execute a block; what it promised behind ``# ->``, and what it printed or its promised expressions were."""
     lines = code.split("\n")
@@ -35,7 +44,7 @@ def run(code: str, names: dict[str, Any]) -> tuple[list[str], list[str]]:
         source = ast.unparse(node)
         with redirect_stdout(io.StringIO()) as printed:
             if promised and isinstance(node, ast.Expr):
-                told.append(repr(eval(source, names)))  # noqa: S307 - our own README
+                told.append(shown(eval(source, names)))  # noqa: S307 - our own README
             else:
                 exec(source, names)  # noqa: S102 - our own README
         told += printed.getvalue().splitlines()

@@ -26,6 +26,11 @@ def _over(rule: Rule, x: Array, axes: tuple[int, ...]) -> Array:
     return over_axes(rule, cast(x, working), working, axes, None)
 
 
+def _filled(x: Array) -> Array:
+    """The elements with zeros for NaN; a plain 0 would widen those without dimensions where NumPy is older than 2."""
+    return np.where(np.isnan(x), x.dtype.type(0), x)
+
+
 def nansum(
     a: Any, axis: Axis = None, dtype: Any = None, out: Array | None = None, keepdims: bool = False
 ) -> Any:  # fmt: skip
@@ -44,9 +49,9 @@ def nansum(
     """
     x = adopted(a, "nansum")
     if x.dtype.kind == "c":
-        x = np.where(np.isnan(x), 0, x)
+        x = _filled(x)
     if x.dtype.kind != "f" or x.size == 0 or (dtype is not None and np.dtype(dtype) != x.dtype):
-        filled = np.where(np.isnan(x), 0, x) if x.dtype.kind == "f" else x
+        filled = _filled(x) if x.dtype.kind == "f" else x
         return reductions.sum(filled, axis, dtype, out, keepdims)
     axes = reduced_axes(axis, x.ndim)
     return finished(NANSUM, _over(NANSUM, x, axes), axes, x.ndim, x.dtype, out, keepdims=keepdims, initial=None)
