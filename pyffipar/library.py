@@ -291,7 +291,10 @@ def load(  # noqa: PLR0913 - each says one thing about a library
     if header is not None:
         with late_import():
             from .sources.authoring import declared_by_header
-        _declare(library, declared_by_header(header, contracts, include, defines), callables)
+        draft = declared_by_header(header, contracts, include, defines)
+        if not draft.text.strip():
+            raise TypeError(f"nothing in {header} is declared: give contracts=, since it has no line #pragma pyffipar")
+        _declare(library, draft, callables)
     return library
 
 
@@ -368,11 +371,13 @@ def compile(
     with late_import():
         from .sources.authoring import declared_by_source
         from .sources.compiling import build
+        from .sources.contradictions import check_declared
     recipe = make_recipe(source, flags=flags, include=include, libraries=libraries, language=language)
     check_callables(callables)
     check_text("declarations", declarations, "a text of C prototypes")
     with pointed_out(declarations):
         library = Library(open_library(build(recipe)), declarations, callables, SourceOrigin(recipe))
+    check_declared(recipe, [function._contract.prototype for function in library])  # noqa: SLF001 - ours
     if not declarations.strip():
         _declare(library, declared_by_source(recipe), callables)
     return library

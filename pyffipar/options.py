@@ -94,23 +94,23 @@ def checked(base: Options, changes: dict[str, Any]) -> Options:
                 f"executor = {value!r}; there are {', '.join(EXECUTORS)}, and the executors of concurrent.futures"
             )
         if name == "threads" and value is not None:
-            _check_count("threads", value, "a whole number of at least 1 is wanted, or None for the default")
+            _check_count("threads", value, ", or None for the default")
         if name == "timeout" and value is not None:
             changes = {**changes, "timeout": _checked_timeout(value)}
         if name == "progress" and not (isinstance(value, bool) or callable(value)):
             raise TypeError(f"progress = {value!r}; True, False or a callable is wanted")
         if name == "window":
-            _check_count("window", value, "a whole number of bytes is wanted")
+            _check_count("window", value, ", in bytes")
         if name == "unpickle":
             _check_guard(value)
     return replace(base, **changes)
 
 
-def _check_count(name: str, value: object, wanted: str) -> None:
+def _check_count(name: str, value: object, more: str) -> None:
     if isinstance(value, bool) or not isinstance(value, int):
-        raise TypeError(f"{name} = {shown(value)}; {wanted}")
+        raise TypeError(f"{name} = {shown(value)}; a whole number of at least 1 is wanted{more}")
     if value < 1:
-        raise ValueError(f"{name} = {value}; {wanted}")
+        raise ValueError(f"{name} = {value}; at least 1 is wanted{more}")
 
 
 def _checked_timeout(value: object) -> float:

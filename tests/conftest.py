@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
 
@@ -31,6 +31,24 @@ def _prefer_installed() -> None:
 
 
 _prefer_installed()
+
+
+@pytest.fixture(scope="session")
+def shown() -> Callable[[object], str]:
+    """How an interpreter shows a value; NumPy's numbers as NumPy 2 has them, since 1 leaves their types out."""
+    return _shown
+
+
+def _shown(value: object) -> str:
+    import numpy as np
+
+    if type(value) in (tuple, list) and isinstance(value, (tuple, list)):
+        inside = ", ".join(map(_shown, value)) + "," * (type(value) is tuple and len(value) == 1)
+        return f"({inside})" if isinstance(value, tuple) else f"[{inside}]"
+    text = repr(value)
+    if not isinstance(value, np.generic) or text.startswith("np."):
+        return text
+    return f"np.{bool(value)}_" if isinstance(value, np.bool_) else f"np.{type(value).__name__}({text})"
 
 
 def _load_matrix() -> ModuleType:

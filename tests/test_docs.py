@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import io
 import re
+from collections.abc import Callable
 from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,7 @@ def blocks(text: str, language: str) -> list[tuple[int, str]]:
     return [(text.count("\n", 0, fence.start(1)) + 1, fence[1]) for fence in fences]
 
 
-def told(code: str, names: dict[str, Any]) -> list[str]:
+def told(code: str, names: dict[str, Any], shown: Callable[[object], str]) -> list[str]:
     """What a block prints, and the values of expressions with a promise behind them, line by line."""
     found: list[str] = []
     lines = code.split("\n")
@@ -36,7 +37,7 @@ def told(code: str, names: dict[str, Any]) -> list[str]:
         with redirect_stdout(io.StringIO()) as printed:
             if isinstance(node, ast.Expr) and PROMISE.search(lines[(node.end_lineno or 1) - 1]):
                 value = eval(ast.unparse(node), names)  # noqa: S307 - our own documentation
-                found += [] if value is None else [repr(value)]
+                found += [] if value is None else [shown(value)]
             else:
                 exec(ast.unparse(node), names)  # noqa: S102 - as above
         found += printed.getvalue().splitlines()
@@ -44,11 +45,11 @@ def told(code: str, names: dict[str, Any]) -> list[str]:
 
 
 @every_page
-def test_python_gives_what_it_promises(page: Path) -> None:
+def test_python_gives_what_it_promises(page: Path, shown: Callable[[object], str]) -> None:
     names: dict[str, Any] = {}
     for line, code in blocks(page.read_text(encoding="utf-8"), "python"):
         promised = [text.rstrip() for text in PROMISE.findall(code)]
-        assert [text.rstrip() for text in told(code, names)] == promised, f"{page.name}, line {line}"
+        assert [text.rstrip() for text in told(code, names, shown)] == promised, f"{page.name}, line {line}"
 
 
 @every_page

@@ -5,6 +5,8 @@ from __future__ import annotations
 import doctest
 import importlib
 import inspect
+import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
@@ -21,7 +23,11 @@ MODULES = [
 
 
 @pytest.mark.parametrize("name", MODULES)
-def test_examples_give_what_they_say(name: str) -> None:
+def test_examples_give_what_they_say(
+    name: str, shown: Callable[[object], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # What doctest has shown by.
+    monkeypatch.setattr(sys, "__displayhook__", lambda value: value is None or sys.stdout.write(f"{shown(value)}\n"))
     try:
         module: ModuleType = importlib.import_module(name)
     except pf.MissingExtraError as error:  # other tests fail where an extra should be there

@@ -60,9 +60,7 @@ def test_contracts_are_texts() -> None:
 
 def test_a_header_that_declares_nothing_is_told() -> None:
     told = message(lambda: pf.load("m", header="math.h"), TypeError)
-    assert (
-        told == "nothing says which functions of math.h to declare: give contracts=, since it has no #pragma pyffipar"
-    )
+    assert told == "nothing in math.h is declared: give contracts=, since it has no line #pragma pyffipar"
 
 
 @pytest.mark.parametrize("path", ["foo.c", "src/my kernels.cpp", "./a.h\n"])

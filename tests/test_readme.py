@@ -7,12 +7,11 @@ import io
 import re
 import shlex
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
 CHECKOUT = Path(__file__).parents[1]
@@ -27,15 +26,7 @@ def blocks(language: str) -> Iterator[tuple[int, str]]:
         yield text.count("\n", 0, match.start(1)) + 1, match[1]
 
 
-def shown(value: object) -> str:
-    """How an interpreter shows a value; NumPy's numbers as NumPy 2 has them, since 1 leaves their types out."""
-    text = repr(value)
-    if isinstance(value, np.bool_):
-        return f"np.{bool(value)}_"
-    return f"np.{type(value).__name__}({text})" if isinstance(value, np.generic) and text[:3] != "np." else text
-
-
-def run(code: str, names: dict[str, Any]) -> tuple[list[str], list[str]]:
+def run(code: str, names: dict[str, Any], shown: Callable[[object], str]) -> tuple[list[str], list[str]]:
     """Execute a block; what it promised behind ``# ->``, and what it printed or its promised expressions were."""
     lines = code.split("\n")
     told: list[str] = []
@@ -51,11 +42,11 @@ def run(code: str, names: dict[str, Any]) -> tuple[list[str], list[str]]:
     return [match[1] for match in map(PROMISE.search, lines) if match], told
 
 
-def test_every_python_block_gives_what_it_promises() -> None:
+def test_every_python_block_gives_what_it_promises(shown: Callable[[object], str]) -> None:
     names: dict[str, Any] = {}
     promises = 0
     for line, code in blocks("python"):
-        promised, told = run(code, names)
+        promised, told = run(code, names, shown)
         assert [text.rstrip() for text in told] == [text.rstrip() for text in promised], f"README.md, line {line}"
         promises += len(promised)
     assert promises > 10

@@ -46,8 +46,6 @@ def declared_by_header(header: Names, contracts: str, include: Paths, defines: S
         If there is no compiler, or it does not find the header.
     PrototypeError
         For contracts that contradict the header, and pragmas that stand above no function.
-    TypeError
-        Where there are neither.
     """
     check_text("contracts", contracts, "a text with the names of functions, brackets and clauses")
     names = [header] if isinstance(header, (str, os.PathLike)) else list(header)
@@ -57,13 +55,7 @@ def declared_by_header(header: Names, contracts: str, include: Paths, defines: S
     recipe = make_recipe(source, flags=[f"-D{macro}" for macro in defines], include=include)
     read = read_header(preprocess(recipe))
     called = " and ".join(str(name) for name in names)
-    if contracts.strip():
-        return _contracts(read, contracts, called)
-    if not read.pragmas:
-        raise TypeError(
-            f"nothing says which functions of {called} to declare: give contracts=, since it has no #pragma pyffipar"
-        )
-    return _pragmas(read, {}, called)
+    return _contracts(read, contracts, called) if contracts.strip() else _pragmas(read, {}, called)
 
 
 def declared_by_source(recipe: Recipe) -> Draft:

@@ -15,6 +15,8 @@ import pytest
 import pyffipar as pf
 from pyffipar.errors import CompileError, LibraryError
 from pyffipar.options import EXECUTORS
+from pyffipar.sources.compiling import preprocess
+from pyffipar.sources.recipes import Recipe
 
 Open = Callable[..., pf.Library]
 Apart = Callable[[str], Any]
@@ -30,6 +32,8 @@ def need() -> Open:
 
     def opened(name: str, package: str, declarations: str = "", **keywords: Any) -> pf.Library:
         try:
+            if "contracts" not in keywords and (header := keywords.pop("header", None)):
+                preprocess(Recipe(f"#include <{header}>\n"))  # is it there?
             return pf.load(name, declarations, **keywords)
         except (LibraryError, CompileError) as error:  # the library is not there, or its header
             if os.environ.get("CI", "").lower() in ("true", "1"):
