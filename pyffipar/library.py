@@ -347,6 +347,8 @@ def compile(
     CompileError
         With the compiler's message and the line of `source` it is about; also if there is no compiler, or if others
         could write to the cache folder.
+    PrototypeError
+        As for `load`, and for a declaration that `source` contradicts.
 
     Notes
     -----
