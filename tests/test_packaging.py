@@ -56,6 +56,17 @@ def test_only_numpy_and_pycparser_are_wanted(project: dict[str, Any]) -> None:
     assert wanted == {"numpy", "pycparser"}
 
 
+def test_the_oldest_versions_that_are_allowed_are_those_that_are_tested(project: dict[str, Any]) -> None:
+    script = (CHECKOUT / ".ci" / "run").read_text(encoding="utf-8")
+    tested = re.search(r"^oldest=\((.*?)\)", script, re.MULTILINE)
+    pythons = re.search(r"^pythons=\(([\d.]+)", script, re.MULTILINE)
+    assert tested
+    assert pythons
+    wanted = [requirement.replace(">=", "==") for requirement in project["project"]["dependencies"]]
+    assert [version.strip("'").removesuffix(".*") for version in tested[1].split()] == wanted
+    assert project["project"]["requires-python"] == f">={pythons[1]}"
+
+
 def test_versions_agree() -> None:
     cited = re.search(r"^version: (.*)$", (CHECKOUT / "CITATION.cff").read_text(encoding="utf-8"), re.MULTILINE)
     assert cited
