@@ -105,7 +105,9 @@ def _variables() -> set[str]:
     found: set[str] = set()
     for path in Path(str(pf.__file__)).parent.rglob("*.py"):
         text = path.read_text(encoding="utf-8")
-        literals = {node.value for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Constant)}
+        tree = ast.parse(text)
+        literals = {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant)}
+        literals -= {node.name for node in ast.walk(tree) if isinstance(node, ast.alias)}  # `__all__` names them again
         names = {word for word in literals if isinstance(word, str) and re.fullmatch(r"[A-Z][A-Z0-9_]+", word)}
         reads = re.search(r"\benviron\b", text) is not None
         found |= {name for name in names if reads or name.startswith("PYFFIPAR_")}
