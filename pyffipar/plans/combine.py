@@ -98,8 +98,8 @@ def fold_values(operator: str, partials: Array, lengths: Array, what: str, merge
         return partials[..., 0]
     if operator not in _UFUNCS:
         return _fold(operator, np.moveaxis(partials, -1, 0), lengths, merger)
-    if operator == "+" and partials.dtype is _DOUBLE and partials.ndim == 1 and len(partials) <= _FEW:
-        return np.asarray(reduce(add, partials.tolist()))  # the same additions, without what NumPy does around them
+    if are_few_sums(operator, partials):
+        return np.asarray(add_up(partials))
     if partials.ndim == 1 and not _is_special(operator, partials.dtype):
         # accumulate applies the operator strictly from left to right; reduce would pair neighbours
         with np.errstate(all="ignore"):  # a C loop does not warn either
@@ -107,6 +107,16 @@ def fold_values(operator: str, partials: Array, lengths: Array, what: str, merge
             folded = _UFUNCS[operator].accumulate(partials, dtype=dtype)[-1]
         return np.asarray(folded, partials.dtype)
     return _chain(operator, np.moveaxis(partials, -1, 0), what)
+
+
+def are_few_sums(operator: str, partials: Array) -> bool:
+    """Whether returned values are so few doubles to be added that Python does it sooner than NumPy begins."""
+    return operator == "+" and partials.dtype is _DOUBLE and partials.ndim == 1 and len(partials) <= _FEW
+
+
+def add_up(partials: Array) -> np.float64:
+    """Few doubles, first to last: the same additions as by a ufunc's ``accumulate``."""
+    return np.float64(reduce(add, partials.tolist()))
 
 
 def _is_special(operator: str, dtype: np.dtype[Any]) -> bool:

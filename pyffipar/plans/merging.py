@@ -12,7 +12,7 @@ from ..errors import ChunkError, Failure
 from ..language.clauses import LOCATORS
 from ..partition import Grid
 from .binding import RETURNED
-from .combine import fold_arrays, fold_values, identity, join, locate, starting_value
+from .combine import add_up, are_few_sums, fold_arrays, fold_values, identity, join, locate, starting_value
 from .plan import Merge, Outcome, Plan, Result
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -95,6 +95,8 @@ def folder(plan: Plan, merge: Merge) -> Callable[[], Any]:
     """What makes one scalar of the returned values of all chunks, where `is_fold` says that nothing else is needed."""
     _, lengths = _spans(plan.grid)
     operator, partials, name = merge.reduction.operator, merge.partials, plan.contract.prototype.name
+    if are_few_sums(operator, partials):
+        return lambda: add_up(partials)
     return lambda: fold_values(operator, partials, lengths, name)[()]
 
 

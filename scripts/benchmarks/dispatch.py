@@ -186,4 +186,6 @@ def _between_cores(report: Report, rounds: int) -> None:
     report.compare("hand-off / a word to the other core and back", both / told["round_trip"], at_most=1.3)
     beyond = told["beyond"] - 2 * told["clock"]
     report.compare("a job of two chunks, from the call on, beyond the worker's chunk", beyond, unit="ns")
-    report.compare("jobs that tell: the worker took its half, after the caller", told["seen"] / told["of"] * 100, unit="%")
+    report.compare(
+        "jobs that tell: the worker took its half, after the caller", told["seen"] / told["of"] * 100, unit="%"
+    )
