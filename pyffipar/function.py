@@ -133,7 +133,7 @@ class Function:
         >>> future.result()
         array([1.])
         """
-        return submit(self._prepared(arguments, keywords), self.__name__)
+        return submit(self._prepared(arguments, keywords).until, self.__name__)
 
     def stream(self, *arguments: Any, **keywords: Any) -> Any:
         """Call the function on arrays that are larger than memory.

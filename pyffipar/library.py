@@ -71,9 +71,14 @@ class Library:
         LibraryError
             For a function the library does not have.
         """
+        check_callables(callables)
+        with pointed_out(declarations):
+            self._add(declarations, callables or {})
+
+    def _add(self, declarations: str, callables: Mapping[str, Callable[..., Any]]) -> None:
         names = self._names.copy()
         prototypes = read_prototypes(declarations, names)
-        known: dict[str, Callable[..., Any]] = {**(callables or {}), **self._functions}
+        known: dict[str, Callable[..., Any]] = {**callables, **self._functions}
         found: dict[str, Function] = {}
         for prototype in _mergers_first(prototypes):
             self._check_twice(prototype, found.get(prototype.name) or self._functions.get(prototype.name))
@@ -84,7 +89,7 @@ class Library:
         self._names = names
         if declarations.strip():
             merging = {reduction.operator for one in prototypes for reduction in one.clauses.reductions.values()}
-            used = {name: given for name, given in (callables or {}).items() if name in merging}
+            used = {name: given for name, given in callables.items() if name in merging}
             self._told += ((declarations, used),)
         self._publish({prototype.name: found[prototype.name] for prototype in prototypes})
 
@@ -284,10 +289,8 @@ def load(  # noqa: PLR0913 - each says one thing about a library
     """
     if header is None and (contracts or include or defines):
         raise TypeError("contracts, include and defines are about a header: name it in header=")
-    check_callables(callables)
     opened = open_library(source, allow_writable=allow_writable)
-    with pointed_out(declarations):
-        library = Library(opened, declarations, callables, origin_of(source, opened))
+    library = Library(opened, declarations, callables, origin_of(source, opened))
     if header is not None:
         with late_import():
             from .sources.authoring import declared_by_header
@@ -377,8 +380,7 @@ def compile(
     recipe = make_recipe(source, flags=flags, include=include, libraries=libraries, language=language)
     check_callables(callables)
     check_text("declarations", declarations, "a text of C prototypes")
-    with pointed_out(declarations):
-        library = Library(open_library(build(recipe)), declarations, callables, SourceOrigin(recipe))
+    library = Library(open_library(build(recipe)), declarations, callables, SourceOrigin(recipe))
     check_declared(recipe, [function._contract.prototype for function in library])  # noqa: SLF001 - ours
     if not declarations.strip():
         _declare(library, declared_by_source(recipe), callables)

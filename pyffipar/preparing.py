@@ -52,10 +52,10 @@ class Prepared:
         self._carry_out = carry_out
         self._repeater = repeater
         self._guards = guards
-        self._begin_anew()
+        self._lay_out_anew()
         self._lock = forking.Lock()  # private copies and results are one set of arrays: one call at a time
 
-    def _begin_anew(self) -> None:
+    def _lay_out_anew(self) -> None:
         self._laid_out, self._generation = self._lay_out(), forking.generation()
         self._repeat = self._repeater(self._laid_out)
 
@@ -65,21 +65,36 @@ class Prepared:
             "function, and prepare it there"
         )
 
-    def __call__(self, stop: threading.Event | None = None) -> Any:
-        """Make the call; given an event, it ends early when that is set.
+    def __call__(self) -> Any:
+        """Make the call.
 
         Raises
         ------
         RuntimeError
             Inside a foreign call, if the prepared one is being made: it could be this very call that is waited for.
         """
+        self._take()
+        try:
+            self._get_ready()
+            return self._repeat()
+        finally:
+            self._lock.release()
+
+    def until(self, stop: threading.Event) -> Any:
+        """Make the call, which ends early when an event is set; errors as of a call without one."""
+        self._take()
+        try:
+            self._get_ready()
+            return self._carry_out(self._laid_out, stop)
+        finally:
+            self._lock.release()
+
+    def _take(self) -> None:
         if not self._lock.acquire(blocking=False):
             if self._lock.is_mine() or nesting.depth() or in_call():
                 raise RuntimeError(f"{self._name}: this prepared call is being made; it cannot be made again inside it")
             self._lock.acquire()
-        try:
-            if self._generation != forking.generation():  # it may have been under way when the process was forked
-                self._begin_anew()
-            return self._repeat() if stop is None else self._carry_out(self._laid_out, stop)
-        finally:
-            self._lock.release()
+
+    def _get_ready(self) -> None:
+        if self._generation != forking.generation():  # it may have been under way when the process was forked
+            self._lay_out_anew()
