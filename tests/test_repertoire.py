@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import gc
+import random
 import sys
 import threading
 from collections.abc import Callable
@@ -280,6 +281,24 @@ def test_the_same_call_is_learnt_for_every_thread_that_makes_it_at_once(library:
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(add, range(16)))
     assert 1 <= len(dot._memory) <= 16
+
+
+def test_calls_make_room_for_each_other_while_threads_make_them(library: pf.Library) -> None:
+    """More layouts than there are places, so that templates go while others are looked at and in use."""
+    scale = library.scale.options(threads=2)
+
+    def work(seed: int) -> None:
+        draw = random.Random(seed)
+        for _ in range(500):
+            length = draw.randint(1, 40)
+            given = np.empty(length) if draw.random() < 0.5 else None
+            made = scale(2.0, np.full(length, float(seed)), **({} if given is None else {"out": given}))
+            assert given is None or made is given
+            assert made.tolist() == [2.0 * seed + 1] * length
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(work, range(4)))
+    assert len(scale._memory) == _native.Most.MOST_TEMPLATES
 
 
 def test_options_that_want_more_take_the_long_way(library: pf.Library) -> None:
