@@ -79,9 +79,12 @@ class recalled_call {
     const pyffipar_template &known_;
     const pyffipar_interpreter &python_;
     void *const *const arguments_;
-    std::array<char *, PYFFIPAR_MOST_OPERANDS> places_{};
-    std::array<void *, PYFFIPAR_MOST_OPERANDS> guards_{};
-    std::array<void *, PYFFIPAR_MOST_OUTPUTS> outputs_{};
+    // Not filled with anything, for there is one of these for every template that is looked at.
+    std::array<char *, PYFFIPAR_MOST_OPERANDS> places_;
+    std::array<void *, PYFFIPAR_MOST_OPERANDS> guards_;
+    std::array<void *, PYFFIPAR_MOST_OUTPUTS> outputs_;
+    std::size_t held_ = 0; // so many guards
+    std::size_t made_ = 0; // so many outputs
 };
 
 bool recalled_call::fits(std::int64_t count, void *names) const {
@@ -202,7 +205,7 @@ bool recalled_call::make_outputs() {
         if (made == nullptr) {
             return false;
         }
-        outputs_[static_cast<std::size_t>(i)] = made;
+        outputs_[made_++] = made;
         if (known_.outputs[i].target != nullptr) {
             known_.outputs[i].target->base = members_of(made, python_).data;
         }
@@ -226,7 +229,7 @@ bool recalled_call::hold_arrays() {
         if (guard == nullptr) {
             return false;
         }
-        guards_[static_cast<std::size_t>(i)] = guard;
+        guards_[held_++] = guard;
     }
     return true;
 }
@@ -279,13 +282,8 @@ void *recalled_call::finish() const {
 }
 
 void recalled_call::forget() {
-    const auto drop = [this](void *object) {
-        if (object != nullptr) {
-            python_.drop_reference(object);
-        }
-    };
-    std::for_each(guards_.begin(), guards_.begin() + known_.operand_count, drop);
-    std::for_each(outputs_.begin(), outputs_.begin() + known_.output_count, drop);
+    std::for_each(guards_.begin(), guards_.begin() + held_, python_.drop_reference);
+    std::for_each(outputs_.begin(), outputs_.begin() + made_, python_.drop_reference);
 }
 
 // The struct is C's, so its members are no std::atomic.
