@@ -144,12 +144,13 @@ bool recalled_call::fits_operand(const pyffipar_operand &operand, void *argument
 }
 
 void *recalled_call::make() {
-    if (!take_arguments()) {
-        return new_reference(python_.ellipsis, python_);
-    }
     void *made = nullptr;
-    if (begin() && make_outputs() && hold_arrays() && run()) {
-        made = finish();
+    if (hold_arrays()) { // before their addresses are taken: what is called in between may be any Python
+        if (!take_arguments()) {
+            made = new_reference(python_.ellipsis, python_);
+        } else if (begin() && make_outputs() && run()) {
+            made = finish();
+        }
     }
     forget();
     return made;
