@@ -131,8 +131,7 @@ class Template:
         merges = plan.outcome.merges
         if any(merge.values is not None or merge.keep or not _is_plain(merge.reduction) for merge in merges):
             return False
-        clauses = plan.contract.prototype.clauses
-        if plan.contract.joined or clauses.default or clauses.fixed:
+        if plan.contract.joined:
             return False
         arrays = (argument.array for argument in plan.arguments)
         if any(array is not None and is_large(array) for array in arrays):

@@ -44,16 +44,25 @@ DECLARED = {
     """,
 }
 
+# The same functions with values of the declaration.
+BOUND = """
+    void scale(size_t n, double a, const double x[n], double y[n]) default(a = 2.5);
+    double scale_one(double a, double x, int b) default(b = 7) fixed(a = 0.5);
+    double dot(size_t n, const double x[n], const double y[n]) reduction(+) default(y = NULL) default(n = 3);
+"""
+
 
 @pytest.fixture(scope="module", params=["the library", "Python"])
 def functions(request: pytest.FixtureRequest) -> Iterator[dict[str, Function]]:
     """Functions whose calls are repeated by the native library, or, as where that cannot be called so, by Python."""
     folder = Path(__file__).with_name("kernels")
     libraries = [pf.compile((folder / name).read_text(), text) for name, text in DECLARED.items()]
+    bound = pf.compile((folder / "basics.c").read_text(), BOUND)
     with pytest.MonkeyPatch.context() as patch:
         if request.param == "Python":
             patch.setattr(memory, "is_had", lambda: False)
-        yield {function.__name__: function for library in libraries for function in library}
+        found = {function.__name__: function for library in libraries for function in library}
+        yield found | {f"bound {function.__name__}": function for function in bound}
 
 
 def numbers(seed: int, shape: Any = 300) -> Array:
@@ -80,6 +89,10 @@ CALLS: dict[str, Callable[[int], tuple[str, tuple[Any, ...]]]] = {
     "dot": lambda seed: ("dot", (numbers(seed), numbers(seed + 1))),
     "dot, rows": lambda seed: ("dot", (numbers(seed, (5, 200)), numbers(seed + 1, 200))),
     "dot, with itself": lambda seed: ("dot", (numbers(seed),) * 2),
+    "bound scale, given": lambda seed: ("bound scale", (seed / 7, numbers(seed))),
+    "bound scale_one": lambda seed: ("bound scale_one", (numbers(seed),)),
+    "bound scale_one, given": lambda seed: ("bound scale_one", (numbers(seed), seed)),
+    "bound dot, given": lambda seed: ("bound dot", (numbers(seed), numbers(seed + 1))),
     "blur": lambda seed: ("blur", (numbers(seed),)),
     "byte_histogram": lambda seed: ("byte_histogram", (whole(seed, "u1", 9000),)),
     "extremes": lambda seed: ("extremes", (numbers(seed, 3000),)),
