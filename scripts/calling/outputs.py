@@ -107,10 +107,11 @@ class Outputs:
         if target.is_dir():
             raise UsageError(f"--out {target}: it cannot be written: it is a folder")
         part = target.with_name(f".{target.name}.{os.getpid()}.part")
+        self._parts[name] = part  # before it is there: a signal may come between any two steps
         try:
             part.touch(mode=0o666, exist_ok=False)  # less the umask, as any new file
         except OSError as error:
+            del self._parts[name]
             told = f"no file can be made in the folder {target.parent}: {error.strerror}"
             raise UsageError(f"--out {target}: it cannot be written: {told}") from None
-        self._parts[name] = part
         return part

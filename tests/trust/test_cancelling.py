@@ -109,7 +109,7 @@ def test_a_call_cancelled_before_it_begins_makes_no_call(stage: Any, gate: Any, 
     stop = threading.Event()
     stop.set()
     with pytest.raises(CancelledError):
-        again(stop)
+        again.until(stop)
     assert gate.entered == 0
 
 

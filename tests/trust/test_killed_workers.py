@@ -56,7 +56,7 @@ def test_a_worker_killed_at_work_is_an_error_whoever_killed_it(scene: Any) -> No
         def killed(victims):
             gate, y = pf.shared_empty(1, np.int64), pf.shared_empty(4)
             future = apart("held").submit(np.ones(4), gate=gate, out=y)
-            wait_until(lambda: (y == -2).any(), "a worker is inside")
+            wait_until(lambda: (y == -2).sum() == 2, "both workers are inside")
             for process in victims():
                 os.kill(process, signal.SIGKILL)
             try:
