@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import pyffipar as pf
@@ -194,6 +194,9 @@ def refusal(contract: str) -> pf.PrototypeError | None:
 
 
 @given(contract=mutated())
+@example(contract="[uintptr_t shape_new(sides)];")
+@example(contract="{uintptr_t shape_new(sides)};")
+@example(contract="[0] uintptr_t shape_new(sides);")
 @settings(max_examples=600)
 def test_a_mutated_contract_is_read_or_refused(contract: str) -> None:
     error = refusal(contract)

@@ -74,6 +74,9 @@ def read_function(declared: Declared) -> HeaderFunction:
 def parse_function(statement: Statement) -> Any:
     """The node that pycparser makes of a declaration, clauses left out."""
     opening = _opening(statement.tokens)
+    for index, token in enumerate(statement.tokens[:opening]):
+        if token.text in ("[", "{") and closing(statement.tokens, index) > opening:
+            statement.fail("this is no function: return-type name(parameters) clauses; was expected", token.position)
     return parse(statement, statement.tokens[: closing(statement.tokens, opening) + 1])
 
 
