@@ -20,6 +20,7 @@ from pyffipar import _native
 from pyffipar._native import built_ins
 from pyffipar.executors import native, repertoire
 from pyffipar.executors.repertoire import Repertoire
+from pyffipar.recall import Template
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -241,6 +242,28 @@ def test_nobody_is_in_the_arrays_after_an_interruption(library: pf.Library, monk
         with pytest.raises(KeyboardInterrupt):  # a worker may have done all of it before the caller looks at the clock
             [dot(many, many) for _ in range(1000)]
     assert jobs
+    assert not jobs[0].record.contents.state
+    assert dot(many, many) == 8e6
+
+
+@pytest.mark.usefixtures("impatient")
+def test_nobody_is_in_the_arrays_after_an_interruption_before_python_is_there(
+    library: pf.Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ctrl-C within the first slice of time is raised by the first step of Python behind it."""
+    dot = library.dot.options(threads=2)
+    many = np.ones(8_000_000)
+    dot(many, many)
+    jobs: list[Any] = []
+
+    def interrupted(self: Template, *_: Any) -> None:
+        jobs.append(self._job)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Template, "_take_up", interrupted)
+        with pytest.raises(KeyboardInterrupt):  # as above
+            [dot(many, many) for _ in range(1000)]
     assert not jobs[0].record.contents.state
     assert dot(many, many) == 8e6
 

@@ -71,6 +71,8 @@ class recalled_call {
     bool make_outputs();
     bool hold_arrays();
     bool run() const;
+    bool take_up(pyffipar_status status) const;
+    void leave() const;
     bool drop_result(void *result) const;
     void *result(std::int64_t number) const noexcept;
     void *finish() const;
@@ -240,6 +242,12 @@ bool recalled_call::run() const {
     if (status == PYFFIPAR_DONE) {
         return true;
     }
+    const bool is_good = take_up(status);
+    leave();
+    return is_good;
+}
+
+bool recalled_call::take_up(pyffipar_status status) const {
     void *const number = python_.new_int(status);
     if (number == nullptr) {
         return false;
@@ -247,6 +255,16 @@ bool recalled_call::run() const {
     const bool is_good = drop_result(python_.call(known_.take_up, number, nullptr));
     python_.drop_reference(number);
     return is_good;
+}
+
+// Ctrl-C may come before Python has taken up what is pending: no worker must stay in the arrays.
+void recalled_call::leave() const {
+    while (known_.job->state != nullptr) {
+        void *const thread = python_.save_thread();
+        cancel(*known_.job);
+        guarded([this] { return resume(*known_.job, INT64_MAX); });
+        python_.restore_thread(thread);
+    }
 }
 
 // Whether a callable returned something at all, and did not raise.
