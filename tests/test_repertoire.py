@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import gc
 import random
 import sys
@@ -19,7 +18,6 @@ import pyffipar as pf
 from pyffipar import _native
 from pyffipar._native import built_ins
 from pyffipar.executors import native, repertoire
-from pyffipar.executors.repertoire import Repertoire
 from pyffipar.recall import Template
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -359,46 +357,3 @@ def test_more_arguments_than_the_library_keeps_take_the_long_way() -> None:
     many = pf.compile(f"double many({parameters}) {{ return {total}; }}", f"double many({parameters});").many
     for _ in range(3):
         assert many(*map(float, range(count))) == sum(range(count))
-
-
-# The other way, where Python cannot be given functions of ours
-
-
-def test_ctypes_runs_jobs_where_built_in_functions_are_not_to_be_had(
-    library: pf.Library, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(built_ins, "are_here", lambda: False)
-    monkeypatch.setattr("pyffipar.memory.is_had", lambda: False)
-    dot = library.dot.options(threads=2)
-    expected = dot.options(executor="serial")(x, y)
-    again = dot.prepare(x, y)
-    assert [again(), again(), dot(x, y), dot(x, y)] == [expected] * 4
-    assert pf.sum(x) == pf.sum(x.copy())
-
-
-def test_a_python_that_is_another_one_is_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked = built_ins.are_here.__wrapped__
-    assert asked()
-    with monkeypatch.context() as patch:
-        patch.setattr(sys.implementation, "name", "pypy")
-        assert not asked()
-    with monkeypatch.context() as patch:
-        patch.setattr(built_ins, "_HEAD", built_ins._HEAD + 8)
-        assert not asked()
-    with monkeypatch.context() as patch:
-        patch.setitem(built_ins._FUNCTIONS, "call", "PyNo_SuchFunction")
-        assert not asked()
-
-
-def test_a_capsule_of_somebody_else_is_refused() -> None:
-    new_capsule, new_function = built_ins._makers()
-    for name, flags in (("pyffipar_at_once", 0x4), ("pyffipar_recall", 0x82)):
-        stranger = new_capsule(id(x), b"somebody else's", None)
-        with pytest.raises(ValueError, match="incorrect name"):
-            new_function(built_ins._definition(name, flags), stranger, None)()
-
-
-def test_functions_know_how_they_are_called() -> None:
-    assert "pyffipar_recall" in repr(Repertoire().recall)
-    with pytest.raises(TypeError, match="no arguments"):
-        built_ins.at_once(_native.Template(job=ctypes.pointer(_native.Job())))(1)  # type: ignore[call-arg]
