@@ -6,6 +6,7 @@
 #include <cstdarg>
 #include <cstdint>
 #include <functional>
+#include <mutex>
 #include <string>
 #include <utility>
 #include <vector>
@@ -86,7 +87,28 @@ inline tuple::~tuple() {
 
 inline object &none = *new object(&other_type), &not_implemented = *new object(&other_type),
               &ellipsis = *new object(&other_type); // for ever
-inline thread_local bool has_lock = true;           // of the interpreter
+
+// The interpreter's lock: nobody waits for it where threads are free.
+inline bool are_threads_free = true;
+inline std::mutex lock;
+inline thread_local bool has_lock = true;
+
+// A thread that has the lock for as long as this lives.
+class attached {
+  public:
+    attached() {
+        if (!are_threads_free) {
+            lock.lock();
+        }
+    }
+    ~attached() {
+        if (!are_threads_free) {
+            lock.unlock();
+        }
+    }
+    attached(const attached &) = delete;
+    attached &operator=(const attached &) = delete;
+};
 
 inline void *call(void *function, ...) {
     check(has_lock, "Python is called with its lock");
@@ -101,9 +123,15 @@ inline const pyffipar_interpreter python = [] {
     pyffipar_interpreter told{};
     told.save_thread = []() -> void * {
         check(std::exchange(has_lock, false), "the lock is given back once");
+        if (!are_threads_free) {
+            lock.unlock();
+        }
         return &has_lock;
     };
     told.restore_thread = [](void *state) {
+        if (!are_threads_free) {
+            lock.lock();
+        }
         check(state == &has_lock && !std::exchange(has_lock, true), "and taken again");
     };
     told.capsule_pointer = [](void *what, const char *name) {

@@ -1,5 +1,6 @@
 // Calls that an interpreter makes by itself: by a template that fits, and else not at all.
 #include <array>
+#include <atomic>
 #include <cerrno>
 #include <thread>
 #include <vector>
@@ -234,7 +235,8 @@ void a_template_serves_one_thread_at_a_time() {
     check(one.made[0] == 2 && other.made[0] == 2, "each did one of the calls");
 }
 
-void many_threads_may_call_at_once() {
+// 500 calls from each of four threads, with a template for each: so many were made.
+int calls_made_by_many_threads() {
     constexpr std::size_t callers = 4;
     std::array<shifting, callers> ways{shifting(false), shifting(false), shifting(false), shifting(false)};
     caller call;
@@ -242,23 +244,41 @@ void many_threads_may_call_at_once() {
         call.keep(way.known);
     }
     std::vector<std::thread> team;
-    std::atomic<int> made{0};
+    std::atomic<int> made{0}, left{0};
     for (std::size_t i = 0; i < callers; ++i) {
-        team.emplace_back([&call, &made] {
+        team.emplace_back([&call, &made, &left] {
+            const attached thread;
             std::vector<double> data(length, 1.0);
             array x(data.data(), length, stride);
             number by(0.5), times(2LL);
             for (int j = 0; j < 500; ++j) {
                 object *const result = call({&by, &times, &x});
-                made += result != &not_implemented ? 1 : 0;
+                ++(result == &not_implemented ? left : made);
                 drop(result);
             }
+            check(x.references == 1, "nothing is kept");
         });
     }
     for (std::thread &thread : team) {
         thread.join();
     }
-    check(made == 500 * static_cast<int>(callers), "there is one for each");
+    check(made + left == 500 * static_cast<int>(callers), "each call is made or left alone");
+    for (const shifting &way : ways) {
+        check(way.made.front() == way.made.back(), "and none by halves");
+    }
+    return made;
+}
+
+void threads_that_share_a_lock_find_a_template_each() {
+    are_threads_free = false;
+    const int made = calls_made_by_many_threads();
+    are_threads_free = true;
+    check(made == 2000, "who has the lock sees no template in use but by a call that runs");
+}
+
+// Who looks while others do, too, may meet each template in the moment in which another thread looks at it.
+void free_threads_make_a_call_or_leave_it_alone() {
+    check(calls_made_by_many_threads() > 0, "some are made");
 }
 
 void there_is_room_for_so_many() {
@@ -293,7 +313,8 @@ int main() {
          numbers_that_do_not_fit_their_type_are_left_to_others},
         {"what fails is taken up and nothing is left", what_fails_is_taken_up_and_nothing_is_left},
         {"a template serves one thread at a time", a_template_serves_one_thread_at_a_time},
-        {"many threads may call at once", many_threads_may_call_at_once},
+        {"threads that share a lock find a template each", threads_that_share_a_lock_find_a_template_each},
+        {"free threads make a call or leave it alone", free_threads_make_a_call_or_leave_it_alone},
         {"there is room for so many", there_is_room_for_so_many},
         {"a job runs at once", a_job_runs_at_once},
     });
