@@ -315,6 +315,7 @@ def main() -> int:
     options = parser.parse_args()
     seed = random.SystemRandom().randrange(10**6) if options.seed is None else options.seed
     executors = (options.executor,) if options.executor else EXECUTORS
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # in a shell's background it is ignored
     print(f"seed {seed}, executors {', '.join(executors)}, {options.minutes:g} minutes", flush=True)
     end = time.monotonic() + 60 * options.minutes
     soaks = [Soak(1000 * seed + number, executors) for number in range(options.threads + 1)]
