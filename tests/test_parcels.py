@@ -152,7 +152,7 @@ def test_an_array_that_all_calls_see_whole_travels_with_the_order() -> None:
     plan = function._plan((np.zeros((9, 4, 3)), np.zeros((3, 2))), {})
     order = make_order(plan, function._foreign, Carrier().lay)
     assert [order.arguments[number].name for number in order.wholes] == ["b"]  # type: ignore[union-attr]
-    assert bytes_per_call(plan) == (9 * 4 * 3 + 9 * 4 * 2) * 8 / plan.calls
+    assert bytes_per_call(plan, ()) == (9 * 4 * 3 + 9 * 4 * 2) * 8 / plan.calls
 
 
 @given(

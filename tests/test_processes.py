@@ -361,6 +361,35 @@ def test_dear_calls_are_handed_out_one_by_one(library: pf.Library) -> None:
     assert portions.ahead() == 1
 
 
+def test_only_arrays_that_travel_bound_a_portion(library: pf.Library) -> None:
+    plan = library.scale._plan((1.0, np.zeros(1 << 22)), {})
+    first = plan.grid.chunk * plan.grain * 16  # bytes of a task: an array that is read, another one that is written
+    for stay, most in (((), 2), (("y",), 4), (("x", "y"), plan.calls)):
+        portions = Portions(plan, 2, 1.0, 2 * first, stay)
+        sizes = []
+        while (piece := portions.take()) is not None:
+            sizes.append(piece.plan.calls)
+            portions.learn(piece.plan.calls, piece.plan.calls * 1e-6)
+        assert max(sizes) <= most * plan.grain
+        assert max(sizes) == most * plan.grain or most == plan.calls
+
+
+def test_the_last_portions_shrink_but_stay_worth_their_sending(library: pf.Library) -> None:
+    plan = library.scale._plan((1.0, np.zeros(1 << 26)), {})
+    tasks = plan.calls // plan.grain
+    for wanted, least in ((64, 8), (tasks, tasks // 4 // 8)):
+        portions = Portions(plan, 2, wanted * plan.grain * 1.001e-6, 1 << 40)
+        assert portions.seconds_left() == 0, "nobody knows"
+        sizes = []
+        while (piece := portions.take()) is not None:
+            sizes.append(piece.plan.calls // plan.grain)
+            portions.learn(1, 1e-6)
+            assert portions.seconds_left() == pytest.approx(1e-6 * (plan.calls - piece.first - piece.plan.calls))
+        assert sizes[1] == min(wanted, (tasks - 1) // 4)
+        assert sizes[1:] == sorted(sizes[1:], reverse=True)
+        assert min(sizes[1:-1]) == least
+
+
 def test_closed_portions_hand_out_nothing_and_take_nothing_back(library: pf.Library) -> None:
     plan = library.scale._plan((1.0, np.zeros(1 << 20)), {})
     portions = Portions(plan, 2, 0.005, 64 << 20)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -88,6 +89,11 @@ class Files:
                 self.descriptors.append(source.descriptor)
             place = InFile(self.descriptors.index(source.descriptor), source.offset)
             self._found[argument.name] = (argument.array, place)
+
+    @property
+    def names(self) -> Collection[str]:
+        """Arguments whose arrays workers read and write in place."""
+        return self._found.keys()
 
     def place(self, argument: Argument, array: Array) -> InFile | None:
         """Where a part of an argument's array is found; None if it is in no file, or was made for the piece."""

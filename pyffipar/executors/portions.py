@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from ..plans.parcels import bytes_per_call
 from ..plans.pieces import Piece, pieces
 from ..plans.plan import Plan
+
+SMALLEST = 8  # the last portions are smaller than the others, but not by more than so many times
 
 
 class Portions:
@@ -24,13 +26,15 @@ class Portions:
         What a portion should take, so that sending it costs little.
     size : int
         Bytes of arrays that a portion of several tasks may travel with.
+    stay : collection of str, optional
+        Arguments whose arrays do not travel, for workers have them already.
     """
 
-    def __init__(self, plan: Plan, workers: int, seconds: float, size: int) -> None:
+    def __init__(self, plan: Plan, workers: int, seconds: float, size: int, stay: Collection[str] = ()) -> None:
         self._plan = plan
         self._shares = 2 * workers  # what is left is never handed out to one alone
         self._seconds = seconds
-        self._largest = max(1, int(size / max(1.0, bytes_per_call(plan) * plan.grain)))  # tasks
+        self._largest = max(1, int(size / max(1.0, bytes_per_call(plan, stay) * plan.grain)))  # tasks
         self._per_call = 0.0  # seconds; 0: not known yet
         self._next = 0
         self._cut: Iterator[Piece] = iter(())
@@ -61,11 +65,17 @@ class Portions:
         grain = self._plan.grain
         wanted = int(self._seconds / (self._per_call * grain))
         fair = (self._plan.calls - self._next) // (grain * self._shares)
-        return max(1, min(wanted, fair, self._largest))
+        # Not the time alone, for it may have been learnt of cheap calls; and the last ones end about together.
+        least = min(wanted, self._plan.calls // (grain * self._shares)) // SMALLEST
+        return max(1, min(wanted, max(fair, least), self._largest))
 
     def learn(self, calls: int, seconds: float) -> None:
         """So long did it take somebody to make so many calls."""
         self._per_call = max(seconds / calls, 1e-9)
+
+    def seconds_left(self) -> float:
+        """What is not handed out yet will take one worker about so long; 0 if nobody knows."""
+        return self._per_call * (self._plan.calls - self._next)
 
     def ahead(self) -> int:
         """How many pieces somebody may be given at once: a second one only if the first is done soon.

@@ -67,7 +67,7 @@ class _Campaign:
         self._files = Files(plan, sources)
         self._given = frozenset(result.name for result in plan.outcome.results if result.given)
         self.most = min(limited(run.threads), plan.tasks)
-        self._portions = Portions(plan, self.most, SECONDS, SIZE)
+        self._portions = Portions(plan, self.most, SECONDS, SIZE, self._files.names)
         self._crew: list[Worker] = []
         self._selector = selectors.DefaultSelector()
         self._done = 0  # calls
@@ -117,8 +117,9 @@ class _Campaign:
                 self._lose(worker)
 
     def _is_worth_more(self) -> bool:
-        late = time.monotonic() - self._begin > HESITATION
-        return late and len(self._crew) < self.most and self._portions.is_left()
+        if len(self._crew) >= self.most or not self._portions.is_left():
+            return False
+        return self._portions.seconds_left() > HESITATION or time.monotonic() - self._begin > HESITATION
 
     def _leave_to_others(self) -> None:
         """Give one worker back if other calls have none."""

@@ -6,7 +6,7 @@ Here is decided what travels at all, and how it has to lie over there for the fu
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, NoReturn
 
@@ -321,7 +321,7 @@ def _refuse(plan: Plan, name: str, why: str, end: str) -> NoReturn:
     raise TypeError(f"{plan.contract.prototype.name}: {name} {why}, {end}")
 
 
-def bytes_per_call(plan: Plan) -> float:
-    """Bytes of arrays that one call touches, on average; those of arrays that all calls see left out."""
-    found = [a.array for a in _all_arguments(plan) if a is not None and a.array is not None and not is_whole(plan, a)]
-    return sum(reduced(array).nbytes for array in found) / max(1, plan.calls)
+def bytes_per_call(plan: Plan, stay: Collection[str]) -> float:
+    """Bytes of arrays that travel with one call, on average: none of those that stay, or that all calls see."""
+    found = [a for a in _all_arguments(plan) if a is not None and not is_whole(plan, a) and a.name not in stay]
+    return sum(reduced(a.array).nbytes for a in found if a.array is not None) / max(1, plan.calls)
