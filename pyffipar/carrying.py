@@ -8,11 +8,12 @@ from functools import partial
 from typing import Any
 
 from .executors import Run, executor, native
+from .executors.repertoire import Known, Repertoire, is_had
 from .options import Options
 from .plans.foreign import Foreign
 from .plans.merging import ending, finish, has_copies, start
 from .plans.plan import Outcome, Plan
-from .watching import Watch
+from .watching import Watch, is_plain
 
 
 def carry_out(
@@ -42,7 +43,7 @@ def carry_out(
     if outcome.merges:
         start(plan)
     companions = foreign.companions
-    if stop is None and isinstance(run, native.Job) and _is_plain(chosen, run):
+    if stop is None and isinstance(run, native.Job) and _is_plain(chosen, is_plan_plain=run.is_plain):
         run.run_plain(foreign.symbol, threads, foreign.describe)
         return finish(plan, outcome, companions.functions)
     with Watch(plan, chosen.timeout, chosen.progress, stop) as watch:
@@ -55,25 +56,29 @@ def carry_out(
             return finish(plan, outcome, companions.functions)
 
 
-def repeater(
-    foreign: Foreign, chosen: Options, threads: int, plan: Plan, run: Callable[[Run], None]
-) -> Callable[[], Any]:
-    """What carries a plan out again and again, on the same arrays; parameters as of `carry_out`."""
-    if not isinstance(run, native.Job) or not _is_plain(chosen, run):
-        return partial(carry_out, foreign, chosen, threads, plan, plan.outcome, run)
-    copies = has_copies(plan)
-    run_plain, symbol, describe = run.run_plain, foreign.symbol, foreign.describe
-    end = ending(plan, foreign.companions.functions)
-
-    def repeat() -> Any:
-        if copies:
-            start(plan)
-        run_plain(symbol, threads, describe)
-        return end()
-
-    return repeat
+def is_repeatable(chosen: Options, plan: Plan) -> bool:
+    """Whether the native library can carry a plan out by itself."""
+    return chosen.executor == "native" and _is_plain(chosen, is_plan_plain=is_plain(plan)) and is_had()
 
 
-def _is_plain(chosen: Options, job: native.Job) -> bool:
+def learnt(foreign: Foreign, threads: int, plan: Plan, run: Callable[[Run], None]) -> Repertoire:
+    """What knows how to carry a plan out on the same arrays, and nothing else, if it `is_repeatable`.
+
+    Parameters are as of `carry_out`.
+    """
+    assert isinstance(run, native.Job)  # it is repeatable
+    repertoire = Repertoire()
+    repertoire.learn(
+        Known(
+            job=run,
+            begin=partial(start, plan) if has_copies(plan) else None,
+            take_up=lambda status: run.take_up(status, foreign.symbol, threads, foreign.describe),
+            finish=ending(plan, foreign.companions.functions),
+        )
+    )
+    return repertoire
+
+
+def _is_plain(chosen: Options, *, is_plan_plain: bool) -> bool:
     """Whether calls need looking after only if they take long."""
-    return chosen.timeout is None and not chosen.progress and job.is_plain
+    return chosen.timeout is None and not chosen.progress and is_plan_plain

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
-from .carrying import carry_out, repeater
+from .carrying import carry_out, is_repeatable, learnt
 from .errors import PrototypeError
 from .executors import executor
 from .executors.repertoire import Repertoire
@@ -23,7 +23,7 @@ from .plans.handles import pointed_to
 from .plans.plan import Plan
 from .plans.planning import make_plan
 from .plans.roles import Contract, analyse
-from .preparing import Prepared, guard
+from .preparing import Prepared, Repeated, guard
 from .recall import layout_key
 from .sources import pickling
 from .sources.origins import Origin
@@ -110,7 +110,11 @@ class Function:
         >>> again()
         array([3., 2.])
         """
-        return self._prepared(arguments, keywords)
+        plan, chosen = self._plan(arguments, keywords), self._options()
+        if not is_repeatable(chosen, plan):
+            return self._prepared(plan, chosen)
+        learning = partial(learnt, self._foreign, chosen.thread_count(), plan)
+        return Repeated(learning, *self._bound(plan, chosen))
 
     def submit(self, *arguments: Any, **keywords: Any) -> CallFuture:
         """Start a call and go on; arguments are checked before this returns, and held until the call has ended.
@@ -133,7 +137,7 @@ class Function:
         >>> future.result()
         array([1.])
         """
-        return submit(self._prepared(arguments, keywords).until, self.__name__)
+        return submit(self._prepared(self._plan(arguments, keywords), self._options()).until, self.__name__)
 
     def stream(self, *arguments: Any, **keywords: Any) -> Any:
         """Call the function on arrays that are larger than memory.
@@ -292,15 +296,15 @@ class Function:
             self._memory.learn(call, bound, plan, run, learner)
         return results
 
-    def _prepared(self, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> Prepared:
+    def _prepared(self, plan: Plan, chosen: Options) -> Prepared:
         """A call with everything decided."""
-        plan = self._plan(arguments, keywords)
-        chosen = self._options()
-        threads = chosen.thread_count()
-        lay_out = partial(executor(chosen.executor).prepare, plan, self._symbol, threads)
-        call = partial(carry_out, self._foreign, chosen, threads, plan, plan.outcome)
-        again = partial(repeater, self._foreign, chosen, threads, plan)
-        return Prepared(self.__name__, lay_out, call, again, guard(plan))
+        call = partial(carry_out, self._foreign, chosen, chosen.thread_count(), plan, plan.outcome)
+        return Prepared(call, *self._bound(plan, chosen))
+
+    def _bound(self, plan: Plan, chosen: Options) -> tuple[Any, ...]:
+        """The function's name, how to ready a plan for its executor, and what has to live as long."""
+        lay_out = partial(executor(chosen.executor).prepare, plan, self._symbol, chosen.thread_count())
+        return self.__name__, lay_out, guard(plan)
 
 
 def make_function(

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import threading
+import time
+import weakref
 from collections.abc import Callable
 from typing import Any, NoReturn
 
 from .executors import Run
+from .executors.repertoire import Repertoire
 from .plans.plan import Plan
 from .system import forking, nesting
 from .system.overlaps import hold
@@ -22,8 +25,8 @@ def guard(plan: Plan) -> tuple[object, ...]:
     return hold(array for array in arrays if array is not None)
 
 
-class Prepared:
-    """One call, to be made again and again; threads that make it at once take turns.
+class _Bound:
+    """A call with its arguments, laid out for whoever makes it.
 
     Parameters
     ----------
@@ -31,39 +34,52 @@ class Prepared:
         The function's.
     lay_out : callable
         Readies the plan for its executor.
-    carry_out : callable
-        Makes the call with what `lay_out` made, until an event is set.
-    repeater : callable
-        Makes of that what makes the call to its end.
     guards : object
         What must live as long as the call can be made.
     """
 
-    def __init__(
-        self,
-        name: str,
-        lay_out: Callable[[], LaidOut],
-        carry_out: Callable[[LaidOut, threading.Event], Any],
-        repeater: Callable[[LaidOut], Callable[[], Any]],
-        guards: object,
-    ) -> None:
+    def __init__(self, name: str, lay_out: Callable[[], LaidOut], guards: object) -> None:
         self._name = name
         self._lay_out = lay_out
-        self._carry_out = carry_out
-        self._repeater = repeater
         self._guards = guards
+        self._lock = forking.Lock()
         self._lay_out_anew()
-        self._lock = forking.Lock()  # private copies and results are one set of arrays: one call at a time
 
     def _lay_out_anew(self) -> None:
-        self._laid_out, self._generation = self._lay_out(), forking.generation()
-        self._repeat = self._repeater(self._laid_out)
+        self._laid_out = self._lay_out()
+
+    def _check_turn(self, *, is_mine: bool) -> None:
+        """Refuse to wait for a call that is being made, if that may be waiting for this thread."""
+        if is_mine or nesting.depth() or in_call():
+            raise RuntimeError(f"{self._name}: this prepared call is being made; it cannot be made again inside it")
 
     def __reduce__(self) -> NoReturn:
         raise TypeError(
             f"{self._name}: a prepared call is bound to arrays of this process, so it cannot be pickled: pickle the "
             "function, and prepare it there"
         )
+
+
+class Prepared(_Bound):
+    """One call, to be made again and again; threads that make it at once take turns.
+
+    Private copies and results are one set of arrays, so there is one such call at a time.
+
+    Parameters
+    ----------
+    carry_out : callable
+        Makes the call with what was laid out, until an event is set if there is one.
+    *bound
+        As of every call with its arguments.
+    """
+
+    def __init__(self, carry_out: Callable[[LaidOut, threading.Event | None], Any], *bound: Any) -> None:
+        self._carry_out = carry_out
+        super().__init__(*bound)
+
+    def _lay_out_anew(self) -> None:
+        super()._lay_out_anew()
+        self._generation = forking.generation()
 
     def __call__(self) -> Any:
         """Make the call.
@@ -73,28 +89,69 @@ class Prepared:
         RuntimeError
             Inside a foreign call, if the prepared one is being made: it could be this very call that is waited for.
         """
-        self._take()
-        try:
-            self._get_ready()
-            return self._repeat()
-        finally:
-            self._lock.release()
+        return self.until(None)
 
-    def until(self, stop: threading.Event) -> Any:
+    def until(self, stop: threading.Event | None) -> Any:
         """Make the call, which ends early when an event is set; errors as of a call without one."""
-        self._take()
+        if not self._lock.acquire(blocking=False):
+            self._check_turn(is_mine=self._lock.is_mine())
+            self._lock.acquire()
         try:
-            self._get_ready()
+            if self._generation != forking.generation():  # it may have been under way when the process was forked
+                self._lay_out_anew()
             return self._carry_out(self._laid_out, stop)
         finally:
             self._lock.release()
 
-    def _take(self) -> None:
-        if not self._lock.acquire(blocking=False):
-            if self._lock.is_mine() or nesting.depth() or in_call():
-                raise RuntimeError(f"{self._name}: this prepared call is being made; it cannot be made again inside it")
-            self._lock.acquire()
 
-    def _get_ready(self) -> None:
-        if self._generation != forking.generation():  # it may have been under way when the process was forked
-            self._lay_out_anew()
+class Repeated(_Bound):
+    """The same where the native library makes the call by itself, and only what it leaves comes to Python.
+
+    Parameters
+    ----------
+    learnt : callable
+        Makes of what was laid out a repertoire of this call alone.
+    *bound
+        As of every call with its arguments.
+    """
+
+    __slots__ = ("__call__",)  # a built-in function, another one for each object
+
+    def __init__(self, learnt: Callable[[LaidOut], Repertoire], *bound: Any) -> None:
+        self._learnt = learnt
+        super().__init__(*bound)
+        forking.renew_in_child(self)
+
+    def _lay_out_anew(self) -> None:
+        super()._lay_out_anew()
+        self._known = self._learnt(self._laid_out)
+        self._is_lost = False  # whether a thread makes the call that is not in this process
+        found_again = weakref.WeakMethod(self._in_turn)  # a cycle would keep the arrays for longer
+
+        def otherwise() -> Any:
+            in_turn = found_again()
+            assert in_turn is not None  # whoever makes the call holds it
+            return in_turn()
+
+        self.__call__ = self._known.again(otherwise)
+
+    def renew(self) -> None:
+        """In a forked child: see whether another thread was making the call, and so will be for ever."""
+        self._is_lost = not self._known.callers() <= {threading.get_ident()}
+
+    def _in_turn(self) -> Any:
+        """Make the call as soon as no other thread does, and after those that have waited for longer.
+
+        The library tells nobody when a call has ended, so the first in the queue looks again and again, less and less
+        often: what takes long enough to be waited for takes longer than a look every millisecond.
+        """
+        self._check_turn(is_mine=self._lock.is_mine() or threading.get_ident() in self._known.callers())
+        with self._lock:
+            if self._is_lost:
+                self._lay_out_anew()
+            with self._known.wanted():
+                pause = 1e-5
+                while (made := self._known.recall()) is NotImplemented:
+                    time.sleep(pause)
+                    pause = min(2 * pause, 1e-3)
+                return made

@@ -34,7 +34,7 @@ from .system.overlaps import hold, reach
 Array = np.ndarray[Any, np.dtype[Any]]
 Key = tuple[Any, ...]
 CarryOut = Callable[[Plan, Outcome, Callable[[Run], None]], Any]
-Finish = Callable[[tuple[Array, ...]], Any]
+Finish = Callable[[tuple[Array, ...]], Any] | Array
 
 _REPEATABLE = frozenset((Kind.CONSTANT, Kind.LENGTH, Kind.LOAD, Kind.ADDRESS, Kind.BUFFER))
 
@@ -193,8 +193,7 @@ class Template:
         if values == [True] and not merges:
             return self._results, _value_of
         if values == [True] and len(merges) == 1 and is_fold(merges[0]):
-            value = folder(self._plan, merges[0])
-            return (), lambda _: value()
+            return (), folder(self._plan, merges[0])
         return self._results, lambda arrays: finish(self._plan, self._outcome(arrays), functions)
 
     def _takes(self, given: Mapping[str, Any]) -> bool:

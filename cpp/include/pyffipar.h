@@ -257,8 +257,8 @@ PYFFIPAR_EXPORT int32_t pyffipar_in_call(void);
 
 /* ---- Calls from CPython without ctypes in between ----
  *
- * ctypes takes longer to convert what it is given than a small job takes. CPython calls the two functions at
- * the end of this part itself, as methods of built-in objects. The library is neither compiled nor linked
+ * ctypes takes longer to convert what it is given than a small job takes. CPython calls the three functions
+ * at the end of this part itself, as methods of built-in objects. The library is neither compiled nor linked
  * against any version of Python: objects are void * to it, and it is told of the functions by which it asks
  * about them. All of these are of Python's stable ABI. */
 
@@ -276,8 +276,10 @@ typedef struct pyffipar_interpreter {
     double (*float_value)(void *object);                      /* PyFloat_AsDouble */
     long long (*int_value)(void *object, int *does_overflow); /* PyLong_AsLongLongAndOverflow */
     void *(*new_int)(long value);                             /* PyLong_FromLong */
+    void *(*new_float)(double value);                         /* PyFloat_FromDouble */
     void (*take_reference)(void *object);                     /* Py_IncRef */
     void (*drop_reference)(void *object);                     /* Py_DecRef */
+    unsigned long (*thread_ident)(void);                      /* PyThread_get_thread_ident */
     void *array_type;                                         /* numpy.ndarray */
     void *float_type;                                         /* float */
     void *double_type;                                        /* numpy.float64, which is one, too */
@@ -285,7 +287,9 @@ typedef struct pyffipar_interpreter {
     void *none;
     void *not_implemented;
     void *ellipsis;
-    int64_t head; /* bytes in front of an object's own members; the last word of them is its type */
+    int64_t head;     /* bytes in front of an object's own members; the last word of them is its type */
+    int64_t is_asked; /* not 0: jobs of repertoires are left to take_up, which may want to look on. May change
+                         at any time */
 } pyffipar_interpreter;
 
 typedef enum pyffipar_operand_kind {
@@ -341,20 +345,26 @@ typedef struct pyffipar_template {
     int64_t result_count;
     const int64_t *results; /* numbers of operands, or operand_count + those of outputs */
     void *begin;            /* callable without arguments, called first; or NULL */
-    void
-        *take_up; /* callable: given a status that is not DONE, brings the job to its end or raises why not */
-    void *finish; /* callable: makes of a tuple of the results what is returned; NULL for as they are */
+    void *take_up; /* callable: given a status that is not DONE, brings the job to its end or raises why not;
+                      given PENDING for a job without state, all of it */
+    void *finish;  /* callable: makes of a tuple of the results what is returned; NULL for as they are */
+    int64_t partial_count;  /* or, if there are any, the sum of these is returned, a numpy.float64 */
+    const double *partials; /* added from the first to the last */
 } pyffipar_template;
 
 /* Templates that calls are compared with. All zero at first. */
 typedef struct pyffipar_slot {
-    int64_t is_taken; /* by one call at a time */
+    uint64_t owner; /* the thread whose call it is, as Python numbers them; 0 between calls */
     const pyffipar_template *known;
 } pyffipar_slot;
 
 typedef struct pyffipar_repertoire {
     int64_t latest; /* where to look first: what was of use last */
     int64_t next;   /* what goes next to make room */
+    /* For pyffipar_again. */
+    void *otherwise;   /* callable without arguments */
+    int64_t is_wanted; /* not 0: somebody waits for their turn, so everybody else queues up behind them, in
+                          `otherwise`. May change at any time */
     pyffipar_slot slots[PYFFIPAR_MOST_TEMPLATES];
 } pyffipar_repertoire;
 
@@ -374,6 +384,10 @@ PYFFIPAR_EXPORT void *pyffipar_at_once(void *capsule, void *unused);
  * none, and Ellipsis if there is one that cannot do it for what the arguments hold: arrays that overlap, a
  * number that the type of C cannot take. Nothing was done then. */
 PYFFIPAR_EXPORT void *pyffipar_recall(void *capsule, void *const *arguments, intptr_t count, void *names);
+
+/* The same for calls without arguments (METH_NOARGS), and what `otherwise` returns where they are not made.
+ */
+PYFFIPAR_EXPORT void *pyffipar_again(void *capsule, void *unused);
 
 #ifdef __cplusplus
 }

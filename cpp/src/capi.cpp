@@ -124,3 +124,8 @@ void *pyffipar_recall(void *capsule, void *const *arguments, intptr_t count, voi
     return held != nullptr ? recall(*static_cast<pyffipar_repertoire *>(held), arguments, count, names)
                            : nullptr;
 }
+
+void *pyffipar_again(void *capsule, void *) {
+    void *held = held_by(capsule);
+    return held != nullptr ? again(*static_cast<pyffipar_repertoire *>(held)) : nullptr;
+}

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <array>
 #include <cstddef>
+#include <numeric>
 
 #include "interpreter.hpp"
 #include "job.hpp"
@@ -76,6 +77,7 @@ class recalled_call {
     bool drop_result(void *result) const;
     void *result(std::int64_t number) const noexcept;
     void *finish() const;
+    void *sum() const;
     void forget();
 
     const pyffipar_template &known_;
@@ -238,7 +240,8 @@ bool recalled_call::hold_arrays() {
 }
 
 bool recalled_call::run() const {
-    const pyffipar_status status = run_at_once(known_);
+    const bool is_asked = __atomic_load_n(&python_.is_asked, __ATOMIC_RELAXED) != 0;
+    const pyffipar_status status = is_asked ? PYFFIPAR_PENDING : run_at_once(known_);
     if (status == PYFFIPAR_DONE) {
         return true;
     }
@@ -282,6 +285,9 @@ void *recalled_call::result(std::int64_t number) const noexcept {
 }
 
 void *recalled_call::finish() const {
+    if (known_.partial_count > 0) {
+        return sum();
+    }
     if (known_.finish == nullptr && known_.result_count < 2) {
         return new_reference(known_.result_count == 1 ? result(0) : python_.none, python_);
     }
@@ -300,18 +306,32 @@ void *recalled_call::finish() const {
     return made;
 }
 
+void *recalled_call::sum() const {
+    const double *const partials = known_.partials;
+    const double *const end = partials + known_.partial_count;
+    void *const whole = python_.new_float(std::accumulate(partials + 1, end, *partials));
+    if (whole == nullptr) {
+        return nullptr;
+    }
+    void *const made = python_.call(python_.double_type, whole, nullptr);
+    python_.drop_reference(whole);
+    return made;
+}
+
 void recalled_call::forget() {
     std::for_each(guards_.begin(), guards_.begin() + held_, python_.drop_reference);
     std::for_each(outputs_.begin(), outputs_.begin() + made_, python_.drop_reference);
 }
 
 // The struct is C's, so its members are no std::atomic.
-bool take(pyffipar_slot &slot) noexcept {
-    return __atomic_load_n(&slot.is_taken, __ATOMIC_RELAXED) == 0 &&
-           __atomic_exchange_n(&slot.is_taken, 1, __ATOMIC_ACQUIRE) == 0;
+bool take(pyffipar_slot &slot, std::uint64_t thread) noexcept {
+    std::uint64_t nobody = 0;
+    return __atomic_load_n(&slot.owner, __ATOMIC_RELAXED) == nobody &&
+           __atomic_compare_exchange_n(&slot.owner, &nobody, thread, false, __ATOMIC_ACQUIRE,
+                                       __ATOMIC_RELAXED);
 }
 
-void give_back(pyffipar_slot &slot) noexcept { __atomic_store_n(&slot.is_taken, 0, __ATOMIC_RELEASE); }
+void give_back(pyffipar_slot &slot) noexcept { __atomic_store_n(&slot.owner, 0, __ATOMIC_RELEASE); }
 
 } // namespace
 
@@ -326,11 +346,12 @@ pyffipar_status run_at_once(const pyffipar_template &known) {
 void *at_once(const pyffipar_template &known) { return interpreter().new_int(run_at_once(known)); }
 
 void *recall(pyffipar_repertoire &repertoire, void *const *arguments, std::int64_t count, void *names) {
+    const std::uint64_t thread = interpreter().thread_ident();
     const std::int64_t latest = __atomic_load_n(&repertoire.latest, __ATOMIC_RELAXED);
     for (std::int64_t i = 0; i < PYFFIPAR_MOST_TEMPLATES; ++i) {
         const std::int64_t place = (latest + i) % PYFFIPAR_MOST_TEMPLATES;
         pyffipar_slot &slot = repertoire.slots[place];
-        if (!take(slot)) {
+        if (!take(slot, thread)) {
             continue;
         }
         if (slot.known != nullptr) {
@@ -347,12 +368,27 @@ void *recall(pyffipar_repertoire &repertoire, void *const *arguments, std::int64
     return new_reference(interpreter().not_implemented, interpreter());
 }
 
+void *again(pyffipar_repertoire &repertoire) {
+    const pyffipar_interpreter &python = interpreter();
+    if (__atomic_load_n(&repertoire.is_wanted, __ATOMIC_RELAXED) == 0) {
+        void *const result = recall(repertoire, nullptr, 0, nullptr);
+        if (result != python.not_implemented && result != python.ellipsis) {
+            return result;
+        }
+        python.drop_reference(result);
+    }
+    void *const otherwise = new_reference(repertoire.otherwise, python); // it may put others in their place
+    void *const made = python.call(otherwise, nullptr);
+    python.drop_reference(otherwise);
+    return made;
+}
+
 std::int64_t keep(pyffipar_repertoire &repertoire, const pyffipar_template &known) noexcept {
     for (std::int64_t i = 0; i < PYFFIPAR_MOST_TEMPLATES; ++i) {
         const std::int64_t place = repertoire.next;
         repertoire.next = (place + 1) % PYFFIPAR_MOST_TEMPLATES;
         pyffipar_slot &slot = repertoire.slots[place];
-        if (take(slot)) {
+        if (take(slot, interpreter().thread_ident())) {
             slot.known = &known;
             give_back(slot);
             return place;

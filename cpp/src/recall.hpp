@@ -17,6 +17,9 @@ void *at_once(const pyffipar_template &known);
 // null where an exception is set.
 void *recall(pyffipar_repertoire &repertoire, void *const *arguments, std::int64_t count, void *names);
 
+// The same for calls without arguments, with something else to call where none of the templates does it.
+void *again(pyffipar_repertoire &repertoire);
+
 // Puts a template where none is, or one that is not in use. Returns the slot's number, or -1.
 std::int64_t keep(pyffipar_repertoire &repertoire, const pyffipar_template &known) noexcept;
 

@@ -39,8 +39,10 @@ _FUNCTIONS = {
     "float_value": "PyFloat_AsDouble",
     "int_value": "PyLong_AsLongLongAndOverflow",
     "new_int": "PyLong_FromLong",
+    "new_float": "PyFloat_FromDouble",
     "take_reference": "Py_IncRef",
     "drop_reference": "Py_DecRef",
+    "thread_ident": "PyThread_get_thread_ident",
 }
 _OBJECTS = {
     "array_type": np.ndarray,
@@ -52,7 +54,8 @@ _OBJECTS = {
     "ellipsis": Ellipsis,
 }
 
-_for_ever: list[ctypes.Structure] = []  # what the library and Python keep the address of
+_interpreter = Interpreter()  # the library keeps its address
+_for_ever: list[ctypes.Structure] = []  # and Python that of these
 
 
 class _Definition(ctypes.Structure):
@@ -72,10 +75,15 @@ def are_here() -> bool:
     except AttributeError:
         return False
     objects = {name: id(known) for name, known in _OBJECTS.items()}
-    interpreter = Interpreter(**functions, **objects, head=_HEAD)
-    _for_ever.append(interpreter)
-    library().pyffipar_set_interpreter(byref(interpreter))
+    for name, value in {**functions, **objects, "head": _HEAD}.items():
+        setattr(_interpreter, name, value)
+    library().pyffipar_set_interpreter(byref(_interpreter))
     return True
+
+
+def ask(*, is_asked: bool) -> None:
+    """Have `take_up` asked to make the calls of every repertoire, so that it can look on; or no longer."""
+    _interpreter.is_asked = is_asked
 
 
 def _are_objects_as_expected() -> bool:
@@ -110,6 +118,11 @@ def at_once(template: Template) -> Callable[[], int]:
 def recall(repertoire: Repertoire) -> Callable[..., Any]:
     """What makes calls that fit a template of the repertoire, which has to outlive it; only if they `are_here`."""
     return _built_in("pyffipar_recall", _FAST | _KEYWORDS, ctypes.addressof(repertoire))
+
+
+def again(repertoire: Repertoire) -> Callable[[], Any]:
+    """The same for a call without arguments, and `otherwise` where no template makes it."""
+    return _built_in("pyffipar_again", _NO_ARGUMENTS, ctypes.addressof(repertoire))
 
 
 def _built_in(name: str, flags: int, held: int) -> Callable[..., Any]:

@@ -230,8 +230,10 @@ class Interpreter(ctypes.Structure):
         ("float_value", c_void_p),
         ("int_value", c_void_p),
         ("new_int", c_void_p),
+        ("new_float", c_void_p),
         ("take_reference", c_void_p),
         ("drop_reference", c_void_p),
+        ("thread_ident", c_void_p),
         ("array_type", c_void_p),
         ("float_type", c_void_p),
         ("double_type", c_void_p),
@@ -240,6 +242,7 @@ class Interpreter(ctypes.Structure):
         ("not_implemented", c_void_p),
         ("ellipsis", c_void_p),
         ("head", c_int64),
+        ("is_asked", c_int64),
     )
 
 
@@ -293,6 +296,8 @@ class Template(ctypes.Structure):
         ("begin", c_void_p),
         ("take_up", c_void_p),
         ("finish", c_void_p),
+        ("partial_count", c_int64),
+        ("partials", POINTER(c_double)),
     )
 
 
@@ -300,14 +305,20 @@ class Slot(ctypes.Structure):
     """A place for a template (``pyffipar_slot``)."""
 
     __slots__ = ()
-    _fields_ = (("is_taken", c_int64), ("known", POINTER(Template)))
+    _fields_ = (("owner", c_uint64), ("known", POINTER(Template)))
 
 
 class Repertoire(ctypes.Structure):
     """Templates that calls are compared with (``pyffipar_repertoire``)."""
 
     __slots__ = ()
-    _fields_ = (("latest", c_int64), ("next", c_int64), ("slots", Slot * Most.MOST_TEMPLATES))
+    _fields_ = (
+        ("latest", c_int64),
+        ("next", c_int64),
+        ("otherwise", c_void_p),
+        ("is_wanted", c_int64),
+        ("slots", Slot * Most.MOST_TEMPLATES),
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -362,9 +373,10 @@ FUNCTIONS: dict[str, Signature] = {
     "pyffipar_in_call": Signature(_INT32),
     "pyffipar_set_interpreter": Signature(_VOID, (_INTERPRETER,)),
     "pyffipar_keep": Signature(_INT64, (_REPERTOIRE, _TEMPLATE)),
-    # These two are Python's to call, not ctypes': see `built_ins`.
+    # These three are Python's to call, not ctypes': see `built_ins`.
     "pyffipar_at_once": Signature(_ADDRESS, (_ADDRESS, _ADDRESS)),
     "pyffipar_recall": Signature(_ADDRESS, (_ADDRESS, _OBJECTS, _COUNT, _ADDRESS)),
+    "pyffipar_again": Signature(_ADDRESS, (_ADDRESS, _ADDRESS)),
 }
 
 # The mirrored types by their C names, for the test against the header.

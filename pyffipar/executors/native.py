@@ -133,9 +133,10 @@ class Job:
             raise
 
     def take_up(self, status: int, symbol: Symbol, threads: int, describe: Callable[[int], str]) -> None:
-        """Go on where somebody else has begun and got this status, as `run_plain` does."""
+        """Go on where somebody else has begun and got this status, as `run_plain` does; PENDING before it began."""
         try:
-            self._begun = status
+            is_begun = status != _native.Status.PENDING or self._job.state
+            self._begun = status if is_begun else None
             self._look_after(symbol, threads, describe)
         except BaseException:
             self.leave()

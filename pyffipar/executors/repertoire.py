@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
-from ctypes import addressof, c_int64, c_void_p, pointer
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from ctypes import POINTER, addressof, c_double, c_int64, c_void_p, cast, pointer
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -13,9 +14,13 @@ import numpy as np
 from .. import _native
 from .._native import built_ins
 from ..system import forking
+from ..timelines import tracing
 from .native import AT_ONCE, Job
 
 Array = np.ndarray[Any, np.dtype[Any]]
+
+
+tracing.tell(lambda: built_ins.ask(is_asked=bool(tracing.active)))  # what nobody looks after cannot be recorded
 
 
 class ResultLayout(NamedTuple):
@@ -43,6 +48,13 @@ class Known(NamedTuple):
     ----------
     job : Job
         The plan laid out; the template's own.
+    begin : callable or None
+        Called before the calls are made.
+    take_up : callable
+        Given a status that is not DONE, brings the job to its end; given PENDING where nothing has begun, all of it.
+    finish : callable, array or None
+        Makes of the results, in a tuple, what the caller gets; None for as they are. An array holds doubles, one at
+        least, that are added up from the first to the last: the caller gets their sum.
     arguments : tuple of (str, object)
         Names and values, in the order in which they were given, those given by keyword last.
     keywords : tuple of str
@@ -55,24 +67,18 @@ class Known(NamedTuple):
     apart : tuple of (str, str, int, int)
         Arrays that must not overlap, by name: they do if the address of the second less that of the first lies
         between the numbers.
-    begin : callable or None
-        Called before the calls are made.
-    take_up : callable
-        Given a status that is not DONE, brings the job to its end.
-    finish : callable or None
-        Makes of the results, in a tuple, what the caller gets; None for as they are.
     """
 
     job: Job
-    arguments: tuple[tuple[str, Any], ...]
-    keywords: tuple[str, ...]
-    shared: frozenset[str]
-    constants: frozenset[str]
-    results: tuple[ResultLayout, ...]
-    apart: tuple[tuple[str, str, int, int], ...]
     begin: Callable[[], object] | None
     take_up: Callable[[int], object]
-    finish: Callable[[tuple[Array, ...]], Any] | None
+    finish: Callable[[tuple[Array, ...]], Any] | Array | None
+    arguments: tuple[tuple[str, Any], ...] = ()
+    keywords: tuple[str, ...] = ()
+    shared: frozenset[str] = frozenset()
+    constants: frozenset[str] = frozenset()
+    results: tuple[ResultLayout, ...] = ()
+    apart: tuple[tuple[str, str, int, int], ...] = ()
 
 
 class Repertoire:
@@ -86,6 +92,8 @@ class Repertoire:
     recall : callable
         Makes a call; NotImplemented where it is not known, Ellipsis where it is but cannot be repeated.
     """
+
+    _otherwise: Callable[[], Any]
 
     def __init__(self) -> None:
         self._table = _native.Repertoire()
@@ -103,6 +111,25 @@ class Repertoire:
             _native.library().pyffipar_keep(self._table, laid_out.template)
             places = {addressof(slot.known.contents) for slot in self._table.slots if slot.known}
             self._kept = [kept for kept in self._kept if addressof(kept.template) in places]
+
+    def again(self, otherwise: Callable[[], Any]) -> Callable[[], Any]:
+        """What makes a call without arguments, or `otherwise` where it is not known or being made."""
+        self._otherwise = otherwise
+        self._table.otherwise = id(otherwise)
+        return built_ins.again(self._table)
+
+    @contextmanager
+    def wanted(self) -> Iterator[None]:
+        """Let nobody else begin a call by what `again` gave: for one thread that waits for its turn."""
+        self._table.is_wanted = True
+        try:
+            yield
+        finally:
+            self._table.is_wanted = False
+
+    def callers(self) -> set[int]:
+        """Threads whose calls are being made."""
+        return {slot.owner for slot in self._table.slots if slot.owner}
 
     def __len__(self) -> int:
         return len(self._kept)
@@ -126,6 +153,7 @@ class _LaidOut:
         names = [name for name, _ in known.arguments]
         made = [result for result in known.results if not result.given]
         numbers = {name: number for number, name in enumerate([*names, *(result.name for result in made)])}
+        partials, finish = (known.finish, None) if isinstance(known.finish, np.ndarray) else (None, known.finish)
         self.template = _native.Template(
             job=known.job.record,
             slice_ns=AT_ONCE,
@@ -141,7 +169,9 @@ class _LaidOut:
             results=self._array(c_int64, [numbers[result.name] for result in known.results]),
             begin=self._address(known.begin),
             take_up=self._address(known.take_up),
-            finish=self._address(known.finish),
+            finish=self._address(finish),
+            partial_count=0 if partials is None else len(partials),
+            partials=None if partials is None else self._doubles(partials),
         )
 
     def _operand(self, known: Known, name: str, value: Any) -> _native.OperandRecord:
@@ -170,6 +200,11 @@ class _LaidOut:
         """Where an object lies, which is kept there; None for None."""
         self._keep.append(value)
         return None if value is None else id(value)
+
+    def _doubles(self, array: Array) -> Any:
+        """Where a contiguous array of doubles lies, which is kept there."""
+        self._keep.append(array)
+        return cast(array.ctypes.data, POINTER(c_double))
 
     def _array(self, kind: Any, values: Any) -> Any:
         """Values as a C array."""

@@ -98,8 +98,8 @@ def fold_values(operator: str, partials: Array, lengths: Array, what: str, merge
         return partials[..., 0]
     if operator not in _UFUNCS:
         return _fold(operator, np.moveaxis(partials, -1, 0), lengths, merger)
-    if are_few_sums(operator, partials):
-        return np.asarray(add_up(partials))
+    if are_sums(operator, partials) and len(partials) <= _FEW:
+        return np.asarray(_add_up(partials))
     if partials.ndim == 1 and not _is_special(operator, partials.dtype):
         # accumulate applies the operator strictly from left to right; reduce would pair neighbours
         with np.errstate(all="ignore"):  # a C loop does not warn either
@@ -109,14 +109,15 @@ def fold_values(operator: str, partials: Array, lengths: Array, what: str, merge
     return _chain(operator, np.moveaxis(partials, -1, 0), what)
 
 
-def are_few_sums(operator: str, partials: Array) -> bool:
-    """Whether returned values are so few doubles to be added that Python does it sooner than NumPy begins."""
-    return operator == "+" and partials.dtype is _DOUBLE and partials.ndim == 1 and len(partials) <= _FEW
+def are_sums(operator: str, partials: Array) -> bool:
+    """Whether returned values are doubles to be added, one by one, from the first chunk to the last."""
+    return operator == "+" and partials.dtype is _DOUBLE and partials.ndim == 1 and len(partials) > 0
 
 
-def add_up(partials: Array) -> np.float64:
-    """Few doubles, first to last: the same additions as by a ufunc's ``accumulate``."""
-    return np.float64(reduce(add, partials.tolist()))
+def _add_up(partials: Array) -> float:
+    """The same additions as by a ufunc's ``accumulate``; of few doubles Python does them sooner than NumPy begins."""
+    whole: float = reduce(add, partials.tolist())
+    return whole
 
 
 def _is_special(operator: str, dtype: np.dtype[Any]) -> bool:

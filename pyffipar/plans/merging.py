@@ -12,7 +12,7 @@ from ..errors import ChunkError, Failure
 from ..language.clauses import LOCATORS
 from ..partition import Grid
 from .binding import RETURNED
-from .combine import add_up, are_few_sums, fold_arrays, fold_values, identity, join, locate, starting_value
+from .combine import are_sums, fold_arrays, fold_values, identity, join, locate, starting_value
 from .plan import Merge, Outcome, Plan, Result
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -51,16 +51,19 @@ def finish(plan: Plan, outcome: Outcome, functions: Functions) -> Any:
     return tuple([_handed_out(result, joined) for result in outcome.results]) or None
 
 
-def ending(plan: Plan, functions: Functions) -> Callable[[], Any]:
-    """`finish` for a plan that is carried out again and again on the same arrays: what can be decided is."""
+def ending(plan: Plan, functions: Functions) -> Callable[[object], Any] | Array:
+    """`finish` for a plan that is carried out again and again on the same arrays: what can be decided is.
+
+    What it is given is of no use to it, but who calls it gives something. Or, of a sum, what is to be added up.
+    """
     merges, results = plan.outcome
     values = [not (result.given or result.array.ndim) for result in results]
     if values == [True] and len(merges) == 1 and is_fold(merges[0]) and plan.calls:
         return folder(plan, merges[0])
     if merges or any(values):
-        return lambda: finish(plan, plan.outcome, functions)
+        return lambda _: finish(plan, plan.outcome, functions)
     same = finish(plan, plan.outcome, functions)
-    return lambda: same
+    return lambda _: same
 
 
 def _merge_all(plan: Plan, merges: tuple[Merge, ...], joined: dict[str, Array], functions: Functions) -> None:
@@ -91,13 +94,16 @@ def is_fold(merge: Merge) -> bool:
     return merge.name == RETURNED and is_operator and not reduction.is_whole
 
 
-def folder(plan: Plan, merge: Merge) -> Callable[[], Any]:
-    """What makes one scalar of the returned values of all chunks, where `is_fold` says that nothing else is needed."""
+def folder(plan: Plan, merge: Merge) -> Callable[[object], Any] | Array:
+    """What makes one scalar of the returned values of all chunks, where `is_fold` says that nothing else is needed.
+
+    Or what is to be added up, as of `ending`.
+    """
     _, lengths = _spans(plan.grid)
     operator, partials, name = merge.reduction.operator, merge.partials, plan.contract.prototype.name
-    if are_few_sums(operator, partials):
-        return lambda: add_up(partials)
-    return lambda: fold_values(operator, partials, lengths, name)[()]
+    if are_sums(operator, partials) and partials.flags.c_contiguous:
+        return partials
+    return lambda _: fold_values(operator, partials, lengths, name)[()]
 
 
 def _handed_out(result: Result, joined: dict[str, Array]) -> Any:

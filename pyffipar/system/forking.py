@@ -7,8 +7,17 @@ import threading
 import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Protocol
 
-_locks: weakref.WeakSet[Lock] = weakref.WeakSet()
+
+class Inherited(Protocol):
+    """What a forked child has to know of before it uses it."""
+
+    def renew(self) -> None:
+        """Become what it can be in the child; called there, by its only thread."""
+
+
+_inherited: weakref.WeakSet[Inherited] = weakref.WeakSet()
 _generation = 0
 _importing = threading.RLock()
 
@@ -19,7 +28,7 @@ class Lock:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._owner = 0
-        _locks.add(self)
+        renew_in_child(self)
 
     def acquire(self, *, blocking: bool = True) -> bool:
         """Take it, after waiting where that is wanted; whether it was had."""
@@ -43,10 +52,16 @@ class Lock:
     def __exit__(self, *_: object) -> None:
         self.release()
 
-    def _renew(self) -> None:
+    def renew(self) -> None:
+        """Be open in a child, unless its thread is the one that holds it."""
         if not self.is_mine():
             self._lock = threading.Lock()
             self._owner = 0
+
+
+def renew_in_child(what: Inherited) -> None:
+    """Have it renewed in every forked child, as long as it lives."""
+    _inherited.add(what)
 
 
 def generation() -> int:
@@ -81,5 +96,5 @@ def in_child(action: Callable[[], None]) -> Callable[[], None]:
 def _begin_anew() -> None:
     global _generation  # noqa: PLW0603 - one per process
     _generation += 1
-    for lock in _locks:
-        lock._renew()  # noqa: SLF001 - of this module
+    for what in _inherited:
+        what.renew()

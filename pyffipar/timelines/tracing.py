@@ -10,7 +10,7 @@ import platform
 import re
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import cache
@@ -34,6 +34,7 @@ WIDTH = 7
 """Numbers in a row of `Record.rows`: those of `Row`."""
 
 _lock = forking.Lock()
+_listeners: list[Callable[[], None]] = []
 
 # Our kernels as symbols, and those of them that users call something else.
 _KERNEL = re.compile(r"pyffipar_(?:exact_|weighted_|fold_|round_)?(\w+?)(?:_rows|_where)?(?:_[cfiu]\d+)?")
@@ -335,6 +336,7 @@ def begin(records: list[Record]) -> None:
     global active  # noqa: PLW0603 - what every call looks at
     with _lock:
         active = (*active, records)
+        _tell()
 
 
 def end(records: list[Record]) -> None:
@@ -342,3 +344,14 @@ def end(records: list[Record]) -> None:
     global active  # noqa: PLW0603 - as above
     with _lock:
         active = tuple(known for known in active if known is not records)
+        _tell()
+
+
+def tell(listener: Callable[[], None]) -> None:
+    """Call it whenever a trace begins or ends."""
+    _listeners.append(listener)
+
+
+def _tell() -> None:
+    for listener in _listeners:
+        listener()

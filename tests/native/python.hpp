@@ -119,7 +119,7 @@ inline void *call(void *function, ...) {
     return static_cast<callable *>(function)->body(argument);
 }
 
-inline const pyffipar_interpreter python = [] {
+inline pyffipar_interpreter python = [] {
     pyffipar_interpreter told{};
     told.save_thread = []() -> void * {
         check(std::exchange(has_lock, false), "the lock is given back once");
@@ -162,8 +162,10 @@ inline const pyffipar_interpreter python = [] {
         return static_cast<number *>(what)->whole;
     };
     told.new_int = [](long value) -> void * { return new number(static_cast<long long>(value)); };
+    told.new_float = [](double value) -> void * { return new number(value); };
     told.take_reference = take;
     told.drop_reference = drop;
+    told.thread_ident = [] { return static_cast<unsigned long>(pthread_self()); };
     told.array_type = &array_type;
     told.float_type = &float_type;
     told.double_type = &double_type;

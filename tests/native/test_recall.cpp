@@ -105,9 +105,28 @@ class caller {
         return static_cast<object *>(made);
     }
 
+    // The call without arguments, or `otherwise`.
+    object *again(callable &otherwise) {
+        repertoire_.otherwise = &otherwise;
+        return static_cast<object *>(pyffipar_again(&capsule_, nullptr));
+    }
+
   private:
     pyffipar_repertoire repertoire_{};
     capsule capsule_{&repertoire_};
+};
+
+// A call of shift without arguments, on arrays of its own.
+class prepared : public shifting {
+  public:
+    prepared() : shifting(false) {
+        known.operands[2].target->base = data_.data();
+        known.operands[3].target->base = made.data();
+        known.operand_count = known.name_count = known.output_count = known.result_count = 0;
+    }
+
+  private:
+    std::vector<double> data_ = std::vector<double>(length, 1.0);
 };
 
 void is(object *found, object &wanted, const char *what, int line = __builtin_LINE()) {
@@ -281,6 +300,68 @@ void free_threads_make_a_call_or_leave_it_alone() {
     check(calls_made_by_many_threads() > 0, "some are made");
 }
 
+void a_call_without_arguments_is_made_or_something_else_is_called() {
+    prepared way;
+    caller call;
+    callable otherwise([](object *) -> object * { return new number(7LL); });
+    object *const first = call.again(otherwise);
+    check(static_cast<number *>(first)->whole == 7, "it is not known yet");
+    drop(first);
+    call.keep(way.known);
+    is(call.again(otherwise), none, "now it is");
+    check(way.made[0] == 1 && way.made[length - 1] == 1, "by nothing, no times");
+    callable inside([&](object *) -> object * { // in the midst of it
+        object *const made = call.again(otherwise);
+        check(static_cast<number *>(made)->whole == 7, "it is in use");
+        return made;
+    });
+    way.known.begin = &inside;
+    is(call.again(otherwise), none, "and made again");
+    check(otherwise.references == 1, "nothing is kept");
+}
+
+void who_asks_makes_the_calls() {
+    prepared way;
+    caller call;
+    call.keep(way.known);
+    callable unused([](object *) -> object * { return nullptr; });
+    std::int64_t told = PYFFIPAR_DONE;
+    callable looking_on([&](object *status) -> object * {
+        told = static_cast<number *>(status)->whole;
+        check(way.known.job->state == nullptr, "nothing has begun");
+        take(&none);
+        return &none;
+    });
+    way.known.take_up = &looking_on;
+    python.is_asked = 1;
+    is(call.again(unused), none, "by somebody else");
+    python.is_asked = 0;
+    check(told == PYFFIPAR_PENDING && way.made[0] == 0, "and not by us");
+    is(call.again(unused), none, "but from now on");
+    check(way.made[0] == 1, "by us");
+}
+
+void partial_results_are_added_up_from_the_first_to_the_last() {
+    prepared way;
+    caller call;
+    callable unused([](object *) -> object * { return nullptr; });
+    callable of_numpy([](object *value) -> object * {
+        take(value);
+        return value;
+    });
+    python.double_type = &of_numpy; // which makes a numpy.float64 of a float
+    const std::array<double, 4> partials{1e100, 1.0, -1e100, 0.5};
+    way.known.partials = partials.data();
+    call.keep(way.known);
+    for (const auto &[count, sum] : {std::pair{1, 1e100}, {2, 1e100}, {3, 0.0}, {4, 0.5}}) {
+        way.known.partial_count = count;
+        object *const made = call.again(unused);
+        check(static_cast<number *>(made)->floating == sum, "each rounded in its turn");
+        drop(made);
+    }
+    python.double_type = &double_type;
+}
+
 void there_is_room_for_so_many() {
     shifting way(false);
     caller call;
@@ -315,6 +396,11 @@ int main() {
         {"a template serves one thread at a time", a_template_serves_one_thread_at_a_time},
         {"threads that share a lock find a template each", threads_that_share_a_lock_find_a_template_each},
         {"free threads make a call or leave it alone", free_threads_make_a_call_or_leave_it_alone},
+        {"a call without arguments is made or something else is called",
+         a_call_without_arguments_is_made_or_something_else_is_called},
+        {"who asks makes the calls", who_asks_makes_the_calls},
+        {"partial results are added up from the first to the last",
+         partial_results_are_added_up_from_the_first_to_the_last},
         {"there is room for so many", there_is_room_for_so_many},
         {"a job runs at once", a_job_runs_at_once},
     });

@@ -105,7 +105,7 @@ def test_a_cancelled_future_is_not_done_before_the_last_chunk_has_left(stage: An
 @every_executor
 def test_a_call_cancelled_before_it_begins_makes_no_call(stage: Any, gate: Any, executor: str) -> None:
     slow = stage.function("slow", executor)
-    again = slow.prepare(gate, np.ones(MANY))
+    again = slow._prepared(slow._plan((gate, np.ones(MANY)), {}), slow._options())
     stop = threading.Event()
     stop.set()
     with pytest.raises(CancelledError):
