@@ -192,3 +192,10 @@ def test_a_line_that_installs_an_extra_works_in_every_shell(
     importlib.import_module("pyffipar.watching")
     monkeypatch.setitem(sys.modules, module, None)
     assert message(lambda: call(k), pf.MissingExtraError).endswith(f": pip install 'pyffipar[{extra}]'")
+
+
+@pytest.mark.parametrize("dtype", [int, "S3", object, np.longdouble], ids=str)
+def test_a_variance_is_of_numbers_with_fractions(dtype: Any) -> None:
+    wanted = f"var: dtype is {np.dtype(dtype)}; floats of 16 to 64 bits or complex numbers of 64 and 128 are wanted"
+    assert message(lambda: pf.var(x, dtype=dtype), TypeError) == wanted
+    assert message(lambda: pf.std(x, dtype=dtype), TypeError) == wanted

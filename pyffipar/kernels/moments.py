@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from .arranging import Axis, arrange, reduced_axes, with_kept
-from .declarations import kernel
+from .declarations import has_kernels, kernel
 from .flat import flat, is_quick
 from .reducing import FLOAT64, Rule, adopted, cast, native, over_axes, written
 from .reductions import SUM
@@ -115,6 +115,8 @@ def var(
     x = adopted(a, "var")
     axes = reduced_axes(axis, x.ndim)
     working, final = _averaged(x, dtype)
+    if working.kind not in "fc" or not has_kernels(working):
+        raise TypeError(f"var: dtype is {final}; floats of 16 to 64 bits or complex numbers of 64 and 128 are wanted")
     if correction is not None:
         if ddof:
             raise ValueError("ddof and correction can't be provided simultaneously.")
