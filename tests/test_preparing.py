@@ -59,6 +59,15 @@ def test_python_makes_those_that_want_more_than_to_be_made(library: pf.Library, 
     assert again() == again() == HUNDRED.sum()
 
 
+def test_where_python_cannot_make_them_by_itself_they_are_the_same(
+    library: pf.Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pyffipar.carrying.is_had", lambda: False)
+    again = library.total.prepare(HUNDRED)
+    assert isinstance(again, Prepared)
+    assert again() == again() == HUNDRED.sum()
+
+
 def test_they_take_no_arguments(library: pf.Library) -> None:
     with pytest.raises(TypeError, match=r"takes no arguments \(1 given\)"):
         library.total.prepare(HUNDRED)(1)  # type: ignore[call-arg]
