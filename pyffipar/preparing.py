@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import threading
 import time
 import weakref
@@ -52,6 +53,9 @@ class _Bound:
         """Refuse to wait for a call that is being made, if that may be waiting for this thread."""
         if is_mine or nesting.depth() or in_call():
             raise RuntimeError(f"{self._name}: this prepared call is being made; it cannot be made again inside it")
+
+    def __repr__(self) -> str:
+        return f"<prepared call of {self._name}>"
 
     def __reduce__(self) -> NoReturn:
         raise TypeError(
@@ -116,15 +120,17 @@ class Repeated(_Bound):
     """
 
     __slots__ = ("__call__",)  # a built-in function, another one for each object
+    __signature__ = inspect.Signature()
 
     def __init__(self, learnt: Callable[[LaidOut], Repertoire], *bound: Any) -> None:
         self._learnt = learnt
+        self._all: list[Repertoire] = []  # also those of before a fork: a thread may be on its way into one
         super().__init__(*bound)
         forking.renew_in_child(self)
 
     def _lay_out_anew(self) -> None:
         super()._lay_out_anew()
-        self._known = self._learnt(self._laid_out)
+        self._all.append(self._learnt(self._laid_out))
         self._is_lost = False  # whether a thread makes the call that is not in this process
         found_again = weakref.WeakMethod(self._in_turn)  # a cycle would keep the arrays for longer
 
@@ -134,6 +140,10 @@ class Repeated(_Bound):
             return in_turn()
 
         self.__call__ = self._known.again(otherwise)
+
+    @property
+    def _known(self) -> Repertoire:
+        return self._all[-1]
 
     def renew(self) -> None:
         """In a forked child: see whether another thread was making the call, and so will be for ever."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import inspect
 import signal
 import threading
 import weakref
@@ -71,6 +72,13 @@ def test_where_python_cannot_make_them_by_itself_they_are_the_same(
 def test_they_take_no_arguments(library: pf.Library) -> None:
     with pytest.raises(TypeError, match=r"takes no arguments \(1 given\)"):
         library.total.prepare(HUNDRED)(1)  # type: ignore[call-arg]
+
+
+@pytest.mark.parametrize("executor", ["native", "serial"])
+def test_they_say_what_they_are(library: pf.Library, executor: str) -> None:
+    again = library.total.options(executor=executor).prepare(HUNDRED)
+    assert repr(again) == "<prepared call of total>"
+    assert not inspect.signature(again).parameters
 
 
 def test_a_result_is_a_numpy_scalar_and_the_sum_of_the_chunks_in_their_order(library: pf.Library) -> None:
