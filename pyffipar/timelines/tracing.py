@@ -348,8 +348,9 @@ def end(records: list[Record]) -> None:
 
 
 def tell(listener: Callable[[], None]) -> None:
-    """Call it whenever a trace begins or ends."""
+    """Call it now, for a trace may be on, and whenever one begins or ends."""
     _listeners.append(listener)
+    listener()
 
 
 def _tell() -> None:
